@@ -1,0 +1,166 @@
+package coordination
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// Keys is the table of all keys of one cluster in etcd. One card per family:
+//
+//	key                            value                                            written by
+//	log/format                     version in force, era, features (JSON)           creation, upgrade, restore
+//	log/stamp, log/floor           Mark: 8 bytes, big endian ms; only ever grow      upkeep
+//	log/topics/<name>              id, partitions, configs (JSON)                    admin
+//	log/commits/<ULID>             a commit (core/ledger); emptied once covered      ingest, txn, upkeep
+//	log/heads/<topic>/<partition>  a head (core/ledger)                             checkpoint, settle, retain, DeleteRecords
+//	instances/<node>               addresses, zone (JSON; leased)                    each instance
+//	leases/<duty>                  who does this duty (leased)                       upkeep
+//	producers/next                 next block of producer ids (decimal)              producer ids
+//
+// <topic> is 32 hex digits, <partition> 10 decimal digits with leading zeros, so that
+// byte order is numeric order.
+type Keys struct{ root string }
+
+// NewKeys gives the keys of a cluster: all lie below /firnlog/<cluster>/.
+func NewKeys(cluster string) Keys { return Keys{"/firnlog/" + cluster + "/"} }
+
+// Root is the prefix of everything of this cluster.
+func (k Keys) Root() string { return k.root }
+
+// Log is the prefix of the one stream: all that the fold depends on.
+func (k Keys) Log() string { return k.root + "log/" }
+
+// Format holds the format version in force and the era.
+func (k Keys) Format() string { return k.root + "log/format" }
+
+// Stamp is the mark from which ids take their time.
+func (k Keys) Stamp() string { return k.root + "log/stamp" }
+
+// Floor is the mark at or below which no id may be committed or newly referred to.
+func (k Keys) Floor() string { return k.root + "log/floor" }
+
+// Topics is the prefix of all topics.
+func (k Keys) Topics() string { return k.root + "log/topics/" }
+
+// Topic holds one topic by name.
+func (k Keys) Topic(name string) string { return k.Topics() + name }
+
+// Commits is the prefix of all commits.
+func (k Keys) Commits() string { return k.root + "log/commits/" }
+
+// Commit holds one commit.
+func (k Keys) Commit(id ulid.ULID) string { return k.Commits() + id.String() }
+
+// Heads is the prefix of all heads.
+func (k Keys) Heads() string { return k.root + "log/heads/" }
+
+// TopicHeads is the prefix of the heads of one topic.
+func (k Keys) TopicHeads(topic [16]byte) string {
+	return k.Heads() + hex.EncodeToString(topic[:]) + "/"
+}
+
+// Head holds the head of one partition.
+func (k Keys) Head(topic [16]byte, partition int32) string {
+	return k.TopicHeads(topic) + fmt.Sprintf("%010d", partition)
+}
+
+// Instances is the prefix of all live instances.
+func (k Keys) Instances() string { return k.root + "instances/" }
+
+// Instance holds one live instance.
+func (k Keys) Instance(node int32) string { return k.Instances() + strconv.Itoa(int(node)) }
+
+// Lease says who does a maintenance duty.
+func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
+
+// ProducersNext holds the first producer id that no instance has taken.
+func (k Keys) ProducersNext() string { return k.root + "producers/next" }
+
+// Family is the kind of a key below Log.
+type Family int
+
+// The families below Log. FamilyOther is a key that this version does not know.
+const (
+	FamilyOther Family = iota
+	FamilyFormat
+	FamilyStamp
+	FamilyFloor
+	FamilyTopic
+	FamilyCommit
+	FamilyHead
+)
+
+// LogKey is a parsed key below Log.
+type LogKey struct {
+	Family    Family
+	Name      string    // of a topic
+	ID        ulid.ULID // of a commit
+	Topic     [16]byte  // of a head
+	Partition int32     // of a head
+}
+
+// ParseLog takes a key below Log apart. An unknown or malformed one is FamilyOther.
+func (k Keys) ParseLog(key string) LogKey {
+	rest, ok := strings.CutPrefix(key, k.Log())
+	if !ok {
+		return LogKey{}
+	}
+	family, name, _ := strings.Cut(rest, "/")
+	switch family {
+	case "format":
+		return LogKey{Family: FamilyFormat}
+	case "stamp":
+		return LogKey{Family: FamilyStamp}
+	case "floor":
+		return LogKey{Family: FamilyFloor}
+	case "topics":
+		return LogKey{Family: FamilyTopic, Name: name}
+	case "commits":
+		if id, err := ulid.ParseStrict(name); err == nil {
+			return LogKey{Family: FamilyCommit, ID: id}
+		}
+	case "heads":
+		return parseHead(name)
+	}
+	return LogKey{}
+}
+
+func parseHead(name string) LogKey {
+	id, partition, ok := strings.Cut(name, "/")
+	raw, err := hex.DecodeString(id)
+	n, err2 := strconv.ParseInt(partition, 10, 32)
+	if !ok || err != nil || err2 != nil || len(raw) != 16 || n < 0 {
+		return LogKey{}
+	}
+	return LogKey{Family: FamilyHead, Topic: [16]byte(raw), Partition: int32(n)}
+}
+
+// ParseInstance gives the node id of a key below Instances.
+func (k Keys) ParseInstance(key string) (node int32, ok bool) {
+	rest, ok := strings.CutPrefix(key, k.Instances())
+	n, err := strconv.ParseInt(rest, 10, 32)
+	return int32(n), ok && err == nil
+}
+
+// Mark is the value of stamp or floor: a ULID time part in milliseconds. Its bytes have a fixed width,
+// since etcd compares values as bytes.
+type Mark uint64
+
+// MarkOf is the time part of an id. An id is "at or below" a mark by this alone.
+func MarkOf(id ulid.ULID) Mark { return Mark(id.Time()) }
+
+// Bytes is the value in etcd.
+func (m Mark) Bytes() []byte { return binary.BigEndian.AppendUint64(nil, uint64(m)) }
+
+// ParseMark reads a value.
+func ParseMark(b []byte) (Mark, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("mark of %d bytes: want 8", len(b))
+	}
+	return Mark(binary.BigEndian.Uint64(b)), nil
+}
