@@ -1,6 +1,9 @@
 package record
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"fmt"
+)
 
 // Offset is a record's place in its partition, from 0.
 type Offset int64
@@ -38,4 +41,17 @@ func (tp TopicPartition) Compare(other TopicPartition) int {
 		}
 	}
 	return int(tp.Partition) - int(other.Partition)
+}
+
+// MarshalText is String, so that ids are readable in JSON.
+func (id TopicID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *TopicID) UnmarshalText(text []byte) error {
+	raw, err := base64.RawURLEncoding.DecodeString(string(text))
+	if err != nil || len(raw) != len(id) {
+		return fmt.Errorf("topic id %q: want 22 characters of URL-safe base64", text)
+	}
+	copy(id[:], raw)
+	return nil
 }

@@ -1,0 +1,67 @@
+// Package rule names the rules of the commit protocol, so that a simulation can
+// switch one off and show that it would be missed.
+//
+// In an ordinary build On is constant and the compiler removes the question.
+// With the build tag ablate, Without switches a rule off for a whole
+// process; only sim does that. PROTOCOL findings are named beside each rule in
+// docs/TESTING.md.
+//
+// Owns: the names. Does not own: what a rule does; that stands where it is asked.
+package rule
+
+// Rule is one rule of the protocol.
+type Rule int
+
+// The rules. Each comment says what holds while it is on.
+const (
+	// TrimBelowFloor: a commit key goes only when the floor has passed its id.
+	TrimBelowFloor Rule = iota
+	// TrimAllHeads: a commit key goes only when every partition it names is covered.
+	TrimAllHeads
+	// FloorMonotone: floor and stamp only grow, compared in their transaction.
+	FloorMonotone
+	// RefsAfterFloor: sweep reads references after it has raised the floor.
+	RefsAfterFloor
+	// NoEagerDelete: nobody but sweep deletes objects, not even after a failed commit.
+	NoEagerDelete
+	// ExpireByRecord: producers are forgotten by a record in the stream, not by a clock.
+	ExpireByRecord
+	// TopicsInStream: topics are folded in the order of the one stream.
+	TopicsInStream
+	// OneRevision: a bootstrap reads all its pages at one revision.
+	OneRevision
+	// UnknownStays: refused by the floor after an unknown outcome is unknown, not "did not happen".
+	UnknownStays
+	// OneCommitKey: one transaction creates at most one commit key, so that order is the revision alone.
+	OneCommitKey
+	// DeleteRecordsNarrow: DeleteRecords moves the log start alone, never as-of.
+	DeleteRecordsNarrow
+	// StampClamp: ids take their time from the stamp, not from a free clock.
+	StampClamp
+	// BatchOutcome: each batch is accepted or refused for itself, not with its run.
+	BatchOutcome
+	// BeginAtZero: a producer that the head does not know must begin at sequence 0.
+	BeginAtZero
+	// CommitAfterPut: a commit is written only after its segment is durable.
+	CommitAfterPut
+	// BarrierBeforeRefusal: an answer that more stream could turn is given behind a barrier.
+	BarrierBeforeRefusal
+	count
+)
+
+var names = [count]string{
+	"TrimBelowFloor", "TrimAllHeads", "FloorMonotone", "RefsAfterFloor", "NoEagerDelete", "ExpireByRecord", "TopicsInStream", "OneRevision",
+	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "BarrierBeforeRefusal",
+}
+
+// String is the rule's name.
+func (r Rule) String() string { return names[r] }
+
+// All lists every rule.
+func All() []Rule {
+	out := make([]Rule, count)
+	for i := range out {
+		out[i] = Rule(i)
+	}
+	return out
+}
