@@ -1,0 +1,66 @@
+// Package ingest is the write path: accept, gather, put, commit, learn the
+// offsets, acknowledge (see flush.go for the flow).
+//
+// Owns: the batcher, the uploads in flight, the order of commits of this
+// instance, and the waiters. Does not own: what a commit means (core/ledger)
+// nor how offsets are learnt from the stream (core/stream).
+package ingest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// Incoming is one record batch of one partition, as a producer sent it.
+type Incoming struct {
+	Partition record.TopicPartition
+	Batch     []byte // v2; kept as it is and not copied: must not change until the outcome is known
+}
+
+// Outcome is what became of one batch.
+type Outcome struct {
+	// Err is nil when the batch is durable and in order at Base.
+	Err error
+	// Base is the offset of its first record; for a duplicate that of the first copy. -1 when not known.
+	Base record.Offset
+	// AppendTime in ms when the topic stamps LogAppendTime, else -1.
+	AppendTime int64
+	LogStart   record.Offset
+	// BadRecords lists records that were the reason for refusing the batch (KIP-467).
+	BadRecords []int32
+}
+
+// Errors of an Outcome. Those of core/record for malformed batches come wrapped.
+var (
+	// ErrUnknownPartition: no such topic or partition, seen behind a barrier.
+	ErrUnknownPartition = errors.New("unknown topic or partition")
+	// ErrFenced: a newer epoch of this producer has written; final.
+	ErrFenced = errors.New("producer epoch is fenced")
+	// ErrOutOfOrder: sequences before this one are missing.
+	ErrOutOfOrder = errors.New("out of order sequence number")
+	// ErrUnknownProducer: nothing is known of this producer and the batch does not begin at sequence 0.
+	ErrUnknownProducer = errors.New("unknown producer id")
+	// ErrOldDuplicate: the batch was appended, but so long ago that its offset is no longer known.
+	ErrOldDuplicate = errors.New("duplicate of a batch no longer remembered")
+	// ErrNoKey: a record without key on a compacted topic; BadRecords says which.
+	ErrNoKey = errors.New("record without key on a compacted topic")
+	// ErrTimestamp: outside the topic's bounds.
+	ErrTimestamp = errors.New("timestamp out of bounds")
+	// ErrNotAppended: nothing happened; trying again is safe.
+	ErrNotAppended = errors.New("not appended")
+	// ErrUnknown: it may have been appended or may be later; only an idempotent retry is safe.
+	ErrUnknown = errors.New("outcome unknown")
+	// ErrTransactional: transactions are not served yet.
+	ErrTransactional = errors.New("transactions are not supported")
+)
+
+// Pending are the batches of one request on their way.
+type Pending struct {
+	outcomes []Outcome
+	done     chan struct{}
+}
+
+// Wait gives the outcomes in the order of Add. When ctx ends first, those not yet known are ErrUnknown.
+func (p *Pending) Wait(ctx context.Context) []Outcome { panic("not built") }

@@ -1,0 +1,39 @@
+// Package instance knows which instances live and which one is preferred for
+// a partition.
+//
+// Owns: this instance's leased key, the list of live instances, node ids,
+// and the rendezvous hash. Does not own: anything that safety rests on; a
+// preferred instance is a hint.
+package instance
+
+import "time"
+
+// Endpoint is an address that an instance advertises to clients of one listener.
+type Endpoint struct {
+	Listener string `json:"listener"` // "" is the first
+	Host     string `json:"host"`
+	Port     int32  `json:"port"`
+}
+
+// Info is what the others know of an instance.
+type Info struct {
+	Node      int32      `json:"-"`
+	Endpoints []Endpoint `json:"endpoints"`
+	HTTP      string     `json:"http,omitempty"`
+	Zone      string     `json:"zone,omitempty"`
+	Version   string     `json:"version"`
+	Started   time.Time  `json:"started"`
+}
+
+// Endpoint gives the address for clients of a listener; the first one if the instance has none by that name.
+func (i Info) Endpoint(listener string) Endpoint {
+	for _, e := range i.Endpoints {
+		if e.Listener == listener {
+			return e
+		}
+	}
+	if len(i.Endpoints) == 0 {
+		return Endpoint{Host: "localhost"}
+	}
+	return i.Endpoints[0]
+}
