@@ -1,0 +1,174 @@
+package ledger
+
+import (
+	"sort"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// Span is contiguous accepted bytes of a partition in a segment. Base is the
+// offset of its first record, End that after its last. MaxTimestamp in ms.
+type Span struct {
+	Segment      ulid.ULID
+	Position     int64
+	Length       int64
+	Base, End    record.Offset
+	MaxTimestamp int64
+	Revision     coordination.Revision // of the commit that brought it; 0 when a head did
+}
+
+// Partition is one partition's state as of the ledger's revision.
+type Partition struct {
+	name     record.TopicPartition
+	next     record.Offset
+	logStart record.Offset
+	producers
+	stored  []Span // references of the head: everything up to asOf
+	fresh   []Span // references of commits after asOf
+	asOf    coordination.Revision
+	headMod coordination.Revision // mod revision of the head's key; 0: there is none
+}
+
+// Next is the offset that the next record gets: the high watermark.
+func (p *Partition) Next() record.Offset { return p.next }
+
+// LogStart is the first offset that may be read.
+func (p *Partition) LogStart() record.Offset { return min(p.logStart, p.next) }
+
+// LastStable is the end of what read_committed readers see.
+func (p *Partition) LastStable() record.Offset { return p.next }
+
+// AsOf is the revision up to which the head in etcd covers this partition.
+func (p *Partition) AsOf() coordination.Revision { return p.asOf }
+
+// HeadMod is the mod revision of the head's key, 0 without one.
+func (p *Partition) HeadMod() coordination.Revision { return p.headMod }
+
+// Classify tells what the fold would decide about a batch now, without changing anything. Only Fenced
+// and Duplicate may be answered from it: more stream cannot turn them.
+func (p *Partition) Classify(e *Entry) Outcome {
+	if e.Producer == record.NoProducer {
+		return Outcome{Accepted, -1}
+	}
+	return p.classify(e)
+}
+
+// SpanAt gives the span that holds offset, or the first one after it. ok is false at or beyond Next.
+func (p *Partition) SpanAt(offset record.Offset) (Span, bool) {
+	if s, ok := spanAt(p.stored, offset); ok {
+		return s, true
+	}
+	return spanAt(p.fresh, offset)
+}
+
+func spanAt(spans []Span, offset record.Offset) (Span, bool) {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].End > offset })
+	if i == len(spans) {
+		return Span{}, false
+	}
+	return spans[i], true
+}
+
+// FirstSpan gives the first span at or after offset for which want holds.
+func (p *Partition) FirstSpan(offset record.Offset, want func(*Span) bool) (Span, bool) {
+	for _, spans := range [2][]Span{p.stored, p.fresh} {
+		for i := range spans {
+			if spans[i].End > offset && want(&spans[i]) {
+				return spans[i], true
+			}
+		}
+	}
+	return Span{}, false
+}
+
+// fold applies one run at a revision and gives the outcome of each entry.
+func (p *Partition) fold(run *Run, segment ulid.ULID, rev coordination.Revision, outcomes []Outcome) {
+	open := false // the last span is this run's and has no hole behind it
+	position := run.Position
+	refused := !foldsPerBatch() && p.refusesAny(run)
+	for i := range run.Entries {
+		e := &run.Entries[i]
+		out := Outcome{Accepted, -1}
+		if e.Producer != record.NoProducer {
+			out = p.classify(e)
+		}
+		if refused {
+			out = Outcome{OutOfOrder, -1}
+		}
+		if out.Kind == Accepted {
+			out.Base = p.accept(e, rev)
+			if open {
+				p.extend(e)
+			} else {
+				p.fresh = append(p.fresh, Span{segment, position, e.Bytes, out.Base, p.next, e.MaxTimestamp, rev})
+			}
+		}
+		open = out.Kind == Accepted
+		outcomes[i] = out
+		position += e.Bytes
+	}
+}
+
+func (p *Partition) accept(e *Entry, rev coordination.Revision) record.Offset {
+	base := p.next
+	p.next += record.Offset(e.Records)
+	if e.Producer != record.NoProducer {
+		p.append(e, base, rev)
+	}
+	return base
+}
+
+func (p *Partition) extend(e *Entry) {
+	s := &p.fresh[len(p.fresh)-1]
+	s.Length += e.Bytes
+	s.End = p.next
+	s.MaxTimestamp = max(s.MaxTimestamp, e.MaxTimestamp)
+}
+
+// refusesAny says whether one batch of the run would be refused (only without rule BatchOutcome).
+func (p *Partition) refusesAny(run *Run) bool {
+	head, err := DecodeHead(p.Head(0).Encode())
+	if err != nil {
+		return true
+	}
+	try := head.partition(p.name, 0)
+	for i := range run.Entries {
+		e := &run.Entries[i]
+		if k := try.Classify(e).Kind; k != Accepted && k != Duplicate {
+			return true
+		} else if k == Accepted {
+			try.accept(e, 0)
+		}
+	}
+	return false
+}
+
+// refer takes the references of a head event and leaves folded state alone:
+// what the head covers is replaced by what it names, what came after stays.
+func (p *Partition) refer(h *Head, mod coordination.Revision) {
+	p.headMod = mod
+	p.logStart = max(p.logStart, h.LogStart)
+	p.stored = h.Spans
+	p.asOf = h.AsOf
+	keep := sort.Search(len(p.fresh), func(i int) bool { return p.fresh[i].Revision > h.AsOf })
+	p.fresh = append([]Span(nil), p.fresh[keep:]...)
+}
+
+// Head is the partition as a checkpoint writes it, as of a revision that the ledger has folded.
+func (p *Partition) Head(asOf coordination.Revision) *Head {
+	h := &Head{AsOf: asOf, Next: p.next, LogStart: p.logStart}
+	for q := p.oldest; q != nil; q = q.newer {
+		h.Producers = append(h.Producers, HeadProducer{q.id, q.epoch, q.last, q.rev, append([]seen(nil), q.window...)})
+	}
+	for _, spans := range [2][]Span{p.stored, p.fresh} {
+		for _, s := range spans {
+			if s.End > p.logStart {
+				h.Spans = append(h.Spans, s)
+			}
+		}
+	}
+	return h
+}

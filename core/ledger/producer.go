@@ -1,0 +1,180 @@
+package ledger
+
+import (
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
+)
+
+const (
+	// windowMax is how many batches of a producer are remembered for duplicates: Kafka's
+	// max.in.flight.requests.per.connection bound for idempotence.
+	windowMax = 5
+	// producersMax is how many producers a partition remembers. It is part of the
+	// format: the fold forgets the one least recently heard of.
+	producersMax = 10_000
+	// sequenceMask keeps sequences in 0..2^31-1, where they wrap.
+	sequenceMask = 1<<31 - 1
+)
+
+// Kind is what the fold decided about a batch.
+type Kind uint8
+
+// The outcomes of a batch.
+const (
+	// Accepted at Base.
+	Accepted Kind = iota
+	// Duplicate of the batch at Base.
+	Duplicate
+	// Old: appended so long ago that its offset is forgotten.
+	Old
+	// OutOfOrder: sequences before it are missing, or a new epoch does not begin at 0.
+	OutOfOrder
+	// UnknownProducer: nothing is known of the producer, and it does not begin at 0.
+	UnknownProducer
+	// Fenced: a newer epoch has been seen.
+	Fenced
+	// NoTopic: the topic was deleted earlier in the stream.
+	NoTopic
+	// Covered: the head was already past this commit, so the fold did not decide here.
+	Covered
+)
+
+// Outcome is the fold's decision about one entry of a commit. Base is -1 where there is none.
+type Outcome struct {
+	Kind Kind
+	Base record.Offset
+}
+
+// seen is one remembered batch.
+type seen struct {
+	first, last int32
+	base        record.Offset
+}
+
+// producer is what a partition knows of one idempotent producer. The links keep
+// all producers of a partition in the order in which they were last heard of.
+type producer struct {
+	id           record.ProducerID
+	epoch        record.Epoch
+	last         int32 // sequence of the last record appended
+	rev          coordination.Revision
+	window       []seen // oldest first
+	older, newer *producer
+}
+
+// producers is the table of a partition: by id, and in order of last use.
+type producers struct {
+	byID           map[record.ProducerID]*producer
+	oldest, newest *producer
+}
+
+func (t *producers) unlink(p *producer) {
+	if p.older != nil {
+		p.older.newer = p.newer
+	} else {
+		t.oldest = p.newer
+	}
+	if p.newer != nil {
+		p.newer.older = p.older
+	} else {
+		t.newest = p.older
+	}
+	p.older, p.newer = nil, nil
+}
+
+func (t *producers) link(p *producer) {
+	p.older = t.newest
+	if t.newest != nil {
+		t.newest.newer = p
+	} else {
+		t.oldest = p
+	}
+	t.newest = p
+}
+
+// insert adds a producer as the newest and forgets the oldest beyond the cap.
+func (t *producers) insert(p *producer) {
+	if t.byID == nil {
+		t.byID = map[record.ProducerID]*producer{}
+	}
+	t.byID[p.id] = p
+	t.link(p)
+	if len(t.byID) > producersMax {
+		t.remove(t.oldest)
+	}
+}
+
+func (t *producers) remove(p *producer) {
+	t.unlink(p)
+	delete(t.byID, p.id)
+}
+
+// classify decides about a batch of an idempotent producer without changing anything.
+//
+// A producer that is not known must begin at sequence 0. Kafka takes any
+// sequence then; here a batch may have overtaken its predecessor through another
+// instance, and taking it would lock the predecessor out for ever.
+func (t *producers) classify(e *Entry) Outcome {
+	p := t.byID[e.Producer]
+	if p == nil {
+		if e.Sequence != 0 && rule.On(rule.BeginAtZero) {
+			return Outcome{UnknownProducer, -1}
+		}
+		return Outcome{Accepted, -1}
+	}
+	switch {
+	case e.Epoch < p.epoch:
+		return Outcome{Fenced, -1}
+	case e.Epoch > p.epoch && e.Sequence != 0:
+		return Outcome{OutOfOrder, -1}
+	case e.Epoch > p.epoch:
+		return Outcome{Accepted, -1}
+	}
+	last := lastSequence(e)
+	for _, s := range p.window {
+		if s.first == e.Sequence && s.last == last {
+			return Outcome{Duplicate, s.base}
+		}
+	}
+	switch ahead := (e.Sequence - p.last - 1) & sequenceMask; {
+	case ahead == 0:
+		return Outcome{Accepted, -1}
+	case ahead < 1<<30:
+		return Outcome{OutOfOrder, -1}
+	}
+	return Outcome{Old, -1}
+}
+
+// append remembers an accepted batch at base.
+func (t *producers) append(e *Entry, base record.Offset, rev coordination.Revision) {
+	p := t.byID[e.Producer]
+	switch {
+	case p == nil:
+		p = &producer{id: e.Producer}
+		t.insert(p)
+	default:
+		t.unlink(p)
+		t.link(p)
+	}
+	if e.Epoch != p.epoch {
+		p.window = p.window[:0]
+	}
+	if len(p.window) == windowMax {
+		copy(p.window, p.window[1:])
+		p.window = p.window[:windowMax-1]
+	}
+	p.epoch, p.last, p.rev = e.Epoch, lastSequence(e), rev
+	p.window = append(p.window, seen{e.Sequence, p.last, base})
+}
+
+// expire forgets a producer if nothing touched it after rev.
+func (t *producers) expire(id record.ProducerID, rev coordination.Revision) {
+	if p := t.byID[id]; p != nil && p.rev == rev {
+		t.remove(p)
+	}
+}
+
+func lastSequence(e *Entry) int32 {
+	return int32((int64(e.Sequence) + e.Records - 1) & sequenceMask)
+}
