@@ -1,0 +1,177 @@
+// Package stream is the one watch of an instance: bootstrap, the live ledger,
+// the barrier, and the news that others wait for.
+//
+//	List log/ at R ──► ledger as of R ──► Watch from R+1 ──► Apply, revision by revision
+//	      ▲                                     │
+//	      └── compacted, gone back, other era ──┘
+//
+// Owns: the ledger of this instance and the lock around it; who waits for a
+// revision, a commit or a partition; new ids.
+//
+// Does not own: the fold (core/ledger), and who writes to etcd.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// ErrNotReady: this instance has not read the log yet, or cannot reach etcd. Try again.
+var ErrNotReady = errors.New("instance is not ready: the log has not been read yet")
+
+// Settings of a Stream.
+type Settings struct {
+	KV      coordination.KV
+	Keys    coordination.Keys
+	Now     func() time.Time
+	Entropy io.Reader // of ids; used under a lock
+	Log     *slog.Logger
+	PageMax int // keys a page at bootstrap; 0: 1000
+	// Observe is told of every commit folded live (for metrics and checkers); may be nil.
+	Observe func(l *ledger.Ledger)
+}
+
+// Stream follows the log. Run must be running for anything to happen.
+type Stream struct {
+	Settings
+
+	state struct {
+		sync.RWMutex
+		ledger *ledger.Ledger // nil until the first bootstrap
+	}
+	waiters struct {
+		sync.Mutex
+		advanced chan struct{} // closed and replaced whenever the ledger moves on
+		expected map[string]*Expectation
+		readers  map[record.TopicPartition]map[*Reader]struct{}
+		fatal    error
+	}
+	barriers barriers
+	ids      ids
+	behind   chan struct{} // somebody waits for a revision that does not come
+}
+
+// New makes a Stream; Run starts it.
+func New(s Settings) *Stream {
+	if s.PageMax == 0 {
+		s.PageMax = 1000
+	}
+	st := &Stream{Settings: s, behind: make(chan struct{}, 1)}
+	st.waiters.advanced = make(chan struct{})
+	st.waiters.expected = map[string]*Expectation{}
+	st.waiters.readers = map[record.TopicPartition]map[*Reader]struct{}{}
+	return st
+}
+
+// View calls fn with the ledger under a read lock: fn must be short, must not do
+// I/O, and must not keep anything that changes. ErrNotReady before the first bootstrap.
+func (s *Stream) View(fn func(l *ledger.Ledger)) error {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	if s.state.ledger == nil {
+		return ErrNotReady
+	}
+	fn(s.state.ledger)
+	return nil
+}
+
+// Ready says whether the log has been read: nil, ErrNotReady, or why this
+// instance cannot go on (ledger.ErrFormat).
+func (s *Stream) Ready() error {
+	s.waiters.Lock()
+	fatal := s.waiters.fatal
+	s.waiters.Unlock()
+	if fatal != nil {
+		return fatal
+	}
+	return s.View(func(*ledger.Ledger) {})
+}
+
+// TopicByName finds a topic in the ledger as it is now.
+func (s *Stream) TopicByName(name string) (t *ledger.Topic, ok bool) {
+	_ = s.View(func(l *ledger.Ledger) { t, ok = l.TopicByName(name) })
+	return t, ok
+}
+
+// TopicByID finds a topic in the ledger as it is now.
+func (s *Stream) TopicByID(id record.TopicID) (t *ledger.Topic, ok bool) {
+	_ = s.View(func(l *ledger.Ledger) { t, ok = l.TopicByID(id) })
+	return t, ok
+}
+
+// AllTopics lists the topics by name.
+func (s *Stream) AllTopics() (out []*ledger.Topic) {
+	_ = s.View(func(l *ledger.Ledger) { out = l.Topics() })
+	return out
+}
+
+// ClusterID is the era: it changes when a cluster is created or restored.
+func (s *Stream) ClusterID() (id string) {
+	_ = s.View(func(l *ledger.Ledger) { id = l.Era() })
+	return id
+}
+
+// FormatValue is what guards compare log/format with; nil before the first bootstrap.
+func (s *Stream) FormatValue() (b []byte) {
+	_ = s.View(func(l *ledger.Ledger) { b = l.FormatValue() })
+	return b
+}
+
+// Run follows the log until ctx ends. It returns early only when this build must
+// not go on (ledger.ErrFormat).
+func (s *Stream) Run(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := s.follow(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ledger.ErrFormat):
+			s.waiters.Lock()
+			s.waiters.fatal = err
+			s.waiters.Unlock()
+			s.forget()
+			return fmt.Errorf("follow the log: %w", err)
+		case errors.Is(err, errMoved):
+			attempt = 0
+		}
+		s.Log.Warn("reading the log anew", "cause", err)
+		if err := pause(ctx, backoff(attempt)); err != nil {
+			return err
+		}
+	}
+}
+
+// errMoved: the stream had made progress before it broke.
+var errMoved = errors.New("watch ended")
+
+func backoff(attempt int) time.Duration {
+	return min(20*time.Millisecond<<min(attempt, 6), time.Second)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// forget drops all state: answers are refused until the next bootstrap.
+func (s *Stream) forget() {
+	s.state.Lock()
+	s.state.ledger = nil
+	s.state.Unlock()
+	s.advance()
+}
