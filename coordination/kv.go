@@ -48,14 +48,14 @@ type Range struct {
 	// At reads as of this revision; 0 is a linearizable read of the newest.
 	At Revision
 	// MinCreate, when set, leaves out keys created before this revision. The
-	// server filters after reading.
+	// server filters after reading, and Limit counts what is left.
 	MinCreate Revision
-	// KeysOnly leaves values empty.
+	// KeysOnly leaves Value and Lease empty.
 	KeysOnly bool
 }
 
-// Page answers a Range. Revision is the store's at the time of the read (for
-// At > 0: At itself is what was read). More says that the limit cut it.
+// Page answers a Range as of Revision: At, or the store's newest when At was 0.
+// More says that the limit cut it.
 type Page struct {
 	Revision Revision
 	Items    []Item
@@ -74,20 +74,26 @@ type Result struct {
 
 // KV is an ordered key-value store with revisions: etcd, or its model in memory.
 type KV interface {
-	// Get reads keys at one revision, linearizably.
+	// Get reads keys at one revision, linearizably; more than OperationsMax
+	// keys: ErrTooLarge. Without keys it gives the newest revision.
 	Get(ctx context.Context, keys ...string) (Snapshot, error)
 	// List reads a range. At > 0 with a compacted revision: ErrCompacted; with one
 	// that this server has not reached yet: ErrUnavailable.
 	List(ctx context.Context, r Range) (Page, error)
 	// Commit applies all changes in one revision if all guards hold, or else
-	// reads the keys orElse. Errors: ErrUnknown (it may have been applied, now
+	// reads the keys orElse. Changes that change nothing (deleting what is not
+	// there) make no revision. Errors: ErrUnknown (it may have been applied, now
 	// or even later; only the same Commit may be tried again), ErrUnavailable
-	// (definite: nothing happened), ErrTooLarge (definite, and final).
+	// (definite: nothing happened), and definite and final: ErrTooLarge,
+	// ErrInvalid, ErrLeaseGone (the lease of a put has ended).
 	Commit(ctx context.Context, guards []Guard, changes []Change, orElse ...string) (Result, error)
-	// Watch delivers every change below prefix from revision from on. It lives until
-	// ctx ends or its channel closes.
+	// Watch delivers every change below prefix from revision from on; 0: from the
+	// next one on. It returns an open watch (but a from that is compacted shows in
+	// Updates only), which lives until ctx ends or its channel closes. What is not
+	// received is buffered without bound: receive promptly, or end ctx.
 	Watch(ctx context.Context, prefix string, from Revision) (Watcher, error)
-	// Grant makes a lease that ends ttl after its last renewal.
+	// Grant makes a lease that ends ttl (rounded up to whole seconds; etcd gives
+	// at least 2 s) after its last renewal.
 	Grant(ctx context.Context, ttl time.Duration) (Lease, error)
 }
 
@@ -96,7 +102,7 @@ type Lease interface {
 	ID() LeaseID
 	// Renew starts its time anew, once. ErrLeaseGone: it has ended.
 	Renew(ctx context.Context) error
-	// Revoke ends it now and deletes its keys.
+	// Revoke ends it now and deletes its keys. One that has ended counts as revoked.
 	Revoke(ctx context.Context) error
 }
 
@@ -106,7 +112,8 @@ type Watcher interface {
 	// or when the watch's context ends.
 	Updates() <-chan Update
 	// RequestProgress asks for an Update that says how far the watch is. The
-	// server may drop the request silently: repeat it.
+	// server may drop the request silently (it does while the watch catches up,
+	// and before the store has reached the watch's first revision): repeat it.
 	RequestProgress(ctx context.Context) error
 }
 
@@ -115,12 +122,12 @@ type Watcher interface {
 type Update struct {
 	// Revision up to which (inclusive) everything was delivered with this update.
 	Revision Revision
-	Events   []Event // in revision order
+	Events   []Event // in revision order; within one, in the order of the Commit's changes
 	// Err ends the watch: ErrCompacted, or ErrUnavailable (open it again).
 	Err error
 }
 
-// Event is one change of one key. A deletion has a nil Value.
+// Event is one change of one key. A deletion has a nil Value and Create 0.
 type Event struct {
 	Key      string
 	Value    []byte
@@ -141,6 +148,8 @@ var (
 	ErrUnavailable = errors.New("coordination unavailable")
 	ErrTooLarge    = errors.New("transaction too large")
 	ErrLeaseGone   = errors.New("lease gone")
+	// ErrInvalid: a mistake of the caller (an empty key, two changes of one key).
+	ErrInvalid = errors.New("request invalid")
 )
 
 // Guard is a comparison that a Commit makes inside its transaction.
