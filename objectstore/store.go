@@ -1,8 +1,8 @@
 // Package objectstore is the narrow waist to S3-compatible storage: create-only
 // Put, ranged Get, List and Delete, and nothing else.
 //
-// Owns: the Store interface, its errors, and decorators that have the same
-// interface (retry, metering, faults). The drivers live in sub-packages (disk,
+// Owns: the Store interface, its errors, what keys and extents are allowed, and
+// decorators that have the same interface (Retry, Meter, Fault). The drivers live in sub-packages (disk,
 // memory, s3, minio); storetest is the one conformance suite that all pass.
 //
 // Does not own: key names (coordination has the bucket's key table beside
@@ -15,7 +15,9 @@ import (
 )
 
 // Store keeps immutable objects under keys. Keys are slash-separated, without
-// a leading slash; the bucket and prefix belong to the driver.
+// a leading slash (CheckKey has the whole rule); the bucket and prefix belong to
+// the driver. No key may continue another one after a slash ("a" beside "a/b"):
+// S3 would take both, file systems cannot.
 //
 // All methods are safe for concurrent use and honour ctx.
 type Store interface {
@@ -30,7 +32,8 @@ type Store interface {
 	// negative offset counts from the end (offset -n, length < 0: the last n
 	// bytes, or the whole object if it is shorter). A range that passes the
 	// end gives what is there; one that begins at or past the end of a
-	// non-empty object gives ErrRange. No such object: ErrNotFound.
+	// non-empty object gives ErrRange. No such object: ErrNotFound. The bytes
+	// are the caller's. Extent is the rule as a function.
 	Get(ctx context.Context, key string, offset, length int64) ([]byte, error)
 
 	// List gives up to limit objects whose keys begin with prefix and are
