@@ -7,7 +7,6 @@
 package ingest
 
 import (
-	"context"
 	"errors"
 
 	"github.com/firnlog/firnlog/core/record"
@@ -55,12 +54,3 @@ var (
 	// ErrTransactional: transactions are not served yet.
 	ErrTransactional = errors.New("transactions are not supported")
 )
-
-// Pending are the batches of one request on their way.
-type Pending struct {
-	outcomes []Outcome
-	done     chan struct{}
-}
-
-// Wait gives the outcomes in the order of Add. When ctx ends first, those not yet known are ErrUnknown.
-func (p *Pending) Wait(ctx context.Context) []Outcome { panic("not built") }

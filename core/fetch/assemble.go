@@ -1,0 +1,104 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// assemble makes the answers in the order of the request. The first partition that has data gives
+// at least one whole batch, whatever the limits (KIP-74).
+func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Result, enough bool) {
+	results = make([]Result, len(plans))
+	total := 0
+	for i := range plans {
+		p := &plans[i]
+		out := Result{TopicPartition: p.TopicPartition, HighWatermark: p.bounds.HighWatermark, LastStable: p.bounds.LastStable, LogStart: p.bounds.LogStart}
+		if p.doubt != nil {
+			out.Err = p.doubt
+		} else {
+			out.Batches, out.Err = f.batches(p, min(p.BytesMax, r.BytesMax-total), total == 0)
+			total += len(out.Batches)
+		}
+		enough = enough || out.Err != nil
+		results[i] = out
+	}
+	return results, enough || final || total > 0 && total >= r.BytesMin
+}
+
+// batches copies whole batches from the partition's offset on. An error counts
+// only when nothing could be read before it.
+func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) ([]byte, error) {
+	var out []byte
+	full := false
+	for k := range p.spans {
+		err := eachBatch(p.objects[k], &p.spans[k], func(base record.Offset, h record.Header, b []byte) bool {
+			if base+record.Offset(h.LastOffsetDelta) < p.Offset {
+				return true
+			}
+			if full = len(out)+len(b) > limit && (len(out) > 0 || !atLeastOne); full {
+				return false
+			}
+			at := len(out)
+			out = append(out, b...)
+			record.Stamp(out[at:], base)
+			return true
+		})
+		if err != nil {
+			f.Cache.Drop(ledger.SegmentKey(p.spans[k].Segment))
+			f.Log.Error("stored batches cannot be read", "partition", p.TopicPartition, "segment", p.spans[k].Segment, "error", err)
+			return out, onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
+		}
+		if full {
+			return out, nil
+		}
+	}
+	if p.failed != nil {
+		f.Log.Warn("segment cannot be read", "partition", p.TopicPartition, "error", p.failed)
+		return out, onlyFirst(out, classOf(p.failed))
+	}
+	return out, nil
+}
+
+func onlyFirst(out []byte, err error) error {
+	if len(out) > 0 {
+		return nil
+	}
+	return err
+}
+
+func classOf(err error) error {
+	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrRange) {
+		return fmt.Errorf("%w: %w", ErrStorage, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// eachBatch walks the batches of a span with their offsets until fn says no.
+func eachBatch(o *cache.Object, s *ledger.Span, fn func(base record.Offset, h record.Header, b []byte) bool) error {
+	base, seen := s.Base, int64(0)
+	for _, piece := range o.Range(s.Position, s.Length) {
+		for b, err := range record.Batches(piece) {
+			if err != nil {
+				return err
+			}
+			h, err := record.ReadHeader(b)
+			if err != nil {
+				return err
+			}
+			if !fn(base, h, b) {
+				return nil
+			}
+			base += record.Offset(h.LastOffsetDelta) + 1
+			seen += int64(len(b))
+		}
+	}
+	if seen != s.Length || base != s.End {
+		return fmt.Errorf("span of %d bytes to offset %d has %d bytes to offset %d: %w", s.Length, s.End, seen, base, record.ErrCorrupt)
+	}
+	return nil
+}

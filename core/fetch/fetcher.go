@@ -1,0 +1,262 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// The flow of a read:
+//
+//	plan    under the ledger's lock: the ends of each partition, and the spans that hold what was asked for
+//	load    each object once, several at a time, from the cache or with one GET
+//	assemble whole batches, copied once, offsets stamped in the copy
+//	wait    for news of any of the partitions, then again; at the end behind a barrier
+//
+// Invariants:
+//   - I11: "nothing here", "out of range" and "unknown" are said behind a barrier only. Data in hand needs none.
+//   - I12: what goes wrong with one partition is that partition's answer alone.
+//   - A missing object: references may have been replaced meanwhile, so plan once more
+//     behind a barrier; the same reference again is a storage error, not looped on.
+
+// Settings of a Fetcher.
+type Settings struct {
+	Store  objectstore.Store
+	Stream *stream.Stream
+	Cache  *cache.Cache
+	Log    *slog.Logger
+
+	ResponseBytesMax int           // bound of one answer, whatever the client asks for
+	LoadsMax         int           // GETs at a time for one request
+	TailAge          time.Duration // segments younger than this before the stamp are kept hot
+}
+
+// Fetcher is the read path of one instance.
+type Fetcher struct{ Settings }
+
+// New makes a Fetcher.
+func New(s Settings) *Fetcher { return &Fetcher{s} }
+
+var _ Reader = (*Fetcher)(nil)
+
+// Fetch implements Reader.
+func (f *Fetcher) Fetch(ctx context.Context, r Request) []Result {
+	r.BytesMax = min(r.BytesMax, f.ResponseBytesMax)
+	names := make([]record.TopicPartition, len(r.Partitions))
+	for i := range r.Partitions {
+		names[i] = r.Partitions[i].TopicPartition
+	}
+	news := f.Stream.Subscribe(names)
+	defer news.Close()
+	if r.BytesMin <= 0 {
+		r.WaitMax = 0
+	}
+	deadline := time.NewTimer(max(r.WaitMax, 0))
+	defer deadline.Stop()
+	for over := false; ; {
+		results, enough := f.pass(ctx, r, over || ctx.Err() != nil)
+		if enough {
+			return results
+		}
+		select {
+		case <-news.News():
+		case <-deadline.C:
+			over = true
+			if err := f.Stream.Barrier(ctx); err != nil {
+				f.Log.Debug("empty fetch answered without a barrier", "error", err)
+			}
+		case <-ctx.Done():
+		}
+	}
+}
+
+// pass plans, loads and assembles once. Where the plan found what only a barrier may
+// tell, it plans again behind one. enough: the answer need not wait for more.
+func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Result, enough bool) {
+	plans, err := f.plan(r)
+	if err != nil {
+		return f.unavailable(r, err), true
+	}
+	if anyDoubt(plans) {
+		barrier := f.Stream.Barrier(ctx)
+		if plans, err = f.plan(r); err != nil {
+			return f.unavailable(r, err), true
+		}
+		for i := range plans {
+			if plans[i].doubt != nil && barrier != nil {
+				plans[i].doubt = fmt.Errorf("%w: %w", ErrUnavailable, barrier)
+			}
+		}
+	}
+	f.load(ctx, plans)
+	if f.replaced(plans) {
+		if again, err := f.replan(ctx, r); err == nil {
+			plans = again
+		}
+	}
+	return f.assemble(plans, r, final)
+}
+
+// replan plans behind a barrier and loads, after an object was not there.
+func (f *Fetcher) replan(ctx context.Context, r Request) ([]plan, error) {
+	if err := f.Stream.Barrier(ctx); err != nil {
+		return nil, err
+	}
+	plans, err := f.plan(r)
+	if err == nil {
+		f.load(ctx, plans)
+	}
+	return plans, err
+}
+
+func (f *Fetcher) replaced(plans []plan) bool {
+	for i := range plans {
+		if errors.Is(plans[i].failed, objectstore.ErrNotFound) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Fetcher) unavailable(r Request, err error) []Result {
+	out := make([]Result, len(r.Partitions))
+	for i := range out {
+		out[i] = Result{TopicPartition: r.Partitions[i].TopicPartition, Err: fmt.Errorf("%w: %w", ErrUnavailable, err), HighWatermark: -1, LastStable: -1, LogStart: -1}
+	}
+	return out
+}
+
+// plan is what one partition needs.
+type plan struct {
+	Partition
+	bounds  Bounds
+	doubt   error // an answer that needs a barrier
+	spans   []ledger.Span
+	heat    []cache.Heat
+	objects []*cache.Object // of the spans that could be loaded
+	failed  error           // why the next one could not
+}
+
+func anyDoubt(plans []plan) bool {
+	for i := range plans {
+		if plans[i].doubt != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// plan looks up all partitions at one revision.
+func (f *Fetcher) plan(r Request) ([]plan, error) {
+	plans := make([]plan, len(r.Partitions))
+	err := f.Stream.View(func(l *ledger.Ledger) {
+		planned := int64(0)
+		for i := range r.Partitions {
+			p := &plans[i]
+			p.Partition = r.Partitions[i]
+			if !l.Has(p.TopicPartition) {
+				p.bounds, p.doubt = Bounds{-1, -1, -1}, ErrUnknownPartition
+				continue
+			}
+			state := l.Partition(p.TopicPartition)
+			p.bounds = Bounds{state.LogStart(), state.Next(), state.LastStable()}
+			end := p.bounds.HighWatermark
+			if r.ReadCommitted {
+				end = p.bounds.LastStable
+			}
+			switch {
+			case p.Offset < p.bounds.LogStart || p.Offset > p.bounds.HighWatermark:
+				p.doubt = ErrOutOfRange
+			case planned < int64(max(r.BytesMax, 1)):
+				planned += f.planSpans(l, state, p, end)
+			}
+		}
+	})
+	return plans, err
+}
+
+// planSpans adds spans from the offset on until they surely hold BytesMax.
+func (f *Fetcher) planSpans(l *ledger.Ledger, state *ledger.Partition, p *plan, end record.Offset) (bytes int64) {
+	for at := p.Offset; at < end; {
+		s, ok := state.SpanAt(at)
+		if !ok || s.Base >= end {
+			break
+		}
+		p.spans = append(p.spans, s)
+		p.heat = append(p.heat, f.heatOf(l, &s))
+		if len(p.spans) > 1 { // the offset may be at the end of the first
+			bytes += s.Length
+		}
+		if bytes >= int64(max(p.BytesMax, 1)) {
+			break
+		}
+		at = s.End
+	}
+	return bytes
+}
+
+func (f *Fetcher) heatOf(l *ledger.Ledger, s *ledger.Span) cache.Heat {
+	if s.Revision > 0 || coordination.MarkOf(s.Segment)+coordination.Mark(f.TailAge.Milliseconds()) >= l.Stamp() {
+		return cache.Hot
+	}
+	return cache.Cold
+}
+
+// load gets the objects of all plans, each once.
+func (f *Fetcher) load(ctx context.Context, plans []plan) {
+	var group errgroup.Group
+	group.SetLimit(f.LoadsMax)
+	for i := range plans {
+		p := &plans[i]
+		p.objects = make([]*cache.Object, len(p.spans))
+		errs := make([]error, len(p.spans))
+		missing := false
+		for k := range p.spans {
+			key := ledger.SegmentKey(p.spans[k].Segment)
+			if o, ok := f.Cache.Lookup(key); ok {
+				p.objects[k] = o
+				continue
+			}
+			missing = true
+			group.Go(func() error {
+				p.objects[k], errs[k] = f.get(ctx, p.heat[k], key)
+				return nil
+			})
+		}
+		if missing {
+			defer func() { p.cut(errs) }()
+		}
+	}
+	_ = group.Wait() // each failure is its partition's
+}
+
+// cut keeps what was loaded before the first failure.
+func (p *plan) cut(errs []error) {
+	for k, err := range errs {
+		if err != nil {
+			p.objects, p.spans, p.failed = p.objects[:k], p.spans[:k], err
+			return
+		}
+	}
+}
+
+func (f *Fetcher) get(ctx context.Context, heat cache.Heat, key string) (*cache.Object, error) {
+	return f.Cache.Load(ctx, heat, key, func(ctx context.Context) ([]byte, error) {
+		b, err := f.Store.Get(ctx, key, 0, -1)
+		if err != nil {
+			return nil, fmt.Errorf("get %s: %w", key, err)
+		}
+		return b, nil
+	})
+}

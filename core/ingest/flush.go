@@ -1,0 +1,285 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
+	"github.com/firnlog/firnlog/core/segment"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// The flow of a batch:
+//
+//	Add ── accept ──► batcher ──Take──► seal ──► put ─┐ (several at a time)
+//	                                      │           ▼
+//	                                      └─ queue ─► commit (one at a time, in sealing order)
+//	                                                  │
+//	Pending ◄── acknowledge ◄── outcome of each batch ┴─ learnt from the stream
+//
+// Invariants:
+//   - I1: a commit is sent only after its puts have returned.
+//   - Commits go out in sealing order, one in flight; neighbours that are already
+//     put are coalesced into one record under one key. Order is the revision alone.
+//   - A record once sent never changes, and a segment is named by one key ever. An
+//     unknown outcome is retried before any later record until it is found,
+//     created or refused.
+//   - A waiter gets the outcome of its own batches, never that of a flush.
+//   - Memory: a batch holds its bytes in the budget from Add to its outcome.
+//   - Nobody deletes the object of a failed or unknown commit: sweep alone does.
+//
+// Rejected: one goroutine a flush that does put and commit (commits would go out
+// of order, and an idempotent producer's batches be refused); deleting the object
+// when a commit was refused (a late try may still be applied).
+
+// Settings of an Ingest.
+type Settings struct {
+	Store  objectstore.Store
+	KV     coordination.KV
+	Keys   coordination.Keys
+	Stream *stream.Stream
+	Cache  *cache.Cache
+	Now    func() time.Time
+	Log    *slog.Logger
+	Random io.Reader // nil is fine; kept for back-off jitter
+
+	Linger       time.Duration
+	SegmentBytes int64 // flush at this size
+	MemoryMax    int64 // bytes of batches on their way
+	UploadsMax   int   // puts in flight
+	GiveUpAfter  time.Duration
+
+	// Flushed is told of each commit that was confirmed; may be nil.
+	Flushed func(Flush)
+}
+
+// Flush is what one commit cost and carried.
+type Flush struct {
+	Segments, Runs, Batches int
+	Bytes                   int64
+	Queued                  time.Duration // oldest batch: from seal to put
+	Put, Commit, Learn      time.Duration
+}
+
+// Ingest is the write path of one instance. Run must be running.
+type Ingest struct {
+	Settings
+	mu struct {
+		sync.Mutex
+		batcher    batcher
+		closing    bool
+		onTheirWay int           // batches without an outcome
+		idle       chan struct{} // closed when closing and nothing is on its way
+	}
+	news     chan struct{} // holds one: the batcher has changed
+	memory   *semaphore.Weighted
+	encoders *record.Encoders
+	queue    chan *flush
+}
+
+// New makes an Ingest; Run starts it.
+func New(s Settings) *Ingest {
+	g := &Ingest{
+		Settings: s,
+		news:     make(chan struct{}, 1),
+		memory:   semaphore.NewWeighted(s.MemoryMax),
+		encoders: &record.Encoders{},
+		queue:    make(chan *flush, s.UploadsMax),
+	}
+	g.mu.batcher = batcher{segmentBytes: s.SegmentBytes, commitBytes: ledger.CommitBytesMax}
+	g.mu.idle = make(chan struct{})
+	return g
+}
+
+// flush is one segment on its way.
+type flush struct {
+	id     ulid.ULID
+	items  []item
+	runs   []ledger.Run // of this segment alone
+	body   [][]byte
+	size   int64
+	sealed time.Time
+	took   time.Duration // of the put
+	put    chan struct{} // closed when err is set
+	err    error
+}
+
+// Run drives the write path until ctx ends. Batches still on their way then are
+// answered ErrUnknown if their commit was sent, else ErrNotAppended. Drain first
+// to lose none.
+func (g *Ingest) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.seals(ctx) })
+	group.Go(func() error { return g.commits(ctx) })
+	err := group.Wait()
+	g.abandon()
+	return err
+}
+
+// Drain refuses new batches, flushes what is there, and waits until every batch has its outcome.
+func (g *Ingest) Drain(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.mu.closing {
+		g.mu.closing = true
+		if g.mu.onTheirWay == 0 {
+			close(g.mu.idle)
+		}
+	}
+	g.mu.Unlock()
+	g.wake()
+	select {
+	case <-g.mu.idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("drain ingest: %w", ctx.Err())
+	}
+}
+
+func (g *Ingest) wake() {
+	select {
+	case g.news <- struct{}{}:
+	default:
+	}
+}
+
+// seals takes what is due and starts its upload, in order.
+func (g *Ingest) seals(ctx context.Context) error {
+	slots := semaphore.NewWeighted(int64(g.UploadsMax))
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait, any := g.untilDue()
+		if any && wait <= 0 {
+			if err := slots.Acquire(ctx, 1); err != nil {
+				return err
+			}
+			f := g.take()
+			go func() {
+				defer slots.Release(1)
+				g.upload(ctx, f)
+			}()
+			select {
+			case g.queue <- f:
+			case <-ctx.Done():
+				g.fail(f, ErrNotAppended)
+				return ctx.Err()
+			}
+			continue
+		}
+		if !any {
+			wait = time.Hour
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case <-g.news:
+		}
+	}
+}
+
+// untilDue says how long the next segment may still gather.
+func (g *Ingest) untilDue() (wait time.Duration, any bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	due, full, any := g.mu.batcher.Due()
+	if full || g.mu.closing {
+		return 0, any
+	}
+	return due.Sub(g.Now()), any
+}
+
+// take seals the next segment.
+func (g *Ingest) take() *flush {
+	g.mu.Lock()
+	items := g.mu.batcher.Take()
+	g.mu.Unlock()
+	slices.SortStableFunc(items, func(a, b item) int { return a.partition.Compare(b.partition) })
+	f := &flush{items: items, sealed: g.Now(), put: make(chan struct{})}
+	var parts []segment.Partition
+	for i := range items {
+		if n := len(parts); n == 0 || parts[n-1].TopicPartition != items[i].partition {
+			parts = append(parts, segment.Partition{TopicPartition: items[i].partition})
+		}
+		last := &parts[len(parts)-1]
+		last.Batches = append(last.Batches, items[i].batch)
+	}
+	sealed, err := segment.Seal(parts)
+	if err != nil {
+		f.err = fmt.Errorf("%w: %w", ErrNotAppended, err)
+		return f
+	}
+	f.body, f.size = sealed.Chunks, sealed.Size
+	f.runs = runsOf(items, sealed.Runs)
+	return f
+}
+
+// runsOf lists the entries of each run and tells each item where it stands.
+// Neighbours without a producer id share one entry.
+func runsOf(items []item, runs []segment.Run) []ledger.Run {
+	out := make([]ledger.Run, len(runs))
+	k := 0
+	for i, r := range runs {
+		run := ledger.Run{Partition: r.TopicPartition, Position: r.Position}
+		for ; k < len(items) && items[k].partition == r.TopicPartition; k++ {
+			it := &items[k]
+			last := len(run.Entries) - 1
+			if last >= 0 && it.entry.Producer == record.NoProducer && run.Entries[last].Producer == record.NoProducer {
+				e := &run.Entries[last]
+				it.run, it.slot, it.delta = i, last, record.Offset(e.Records)
+				e.Records += it.entry.Records
+				e.Bytes += it.entry.Bytes
+				e.MaxTimestamp = max(e.MaxTimestamp, it.entry.MaxTimestamp)
+				continue
+			}
+			it.run, it.slot, it.delta = i, last+1, 0
+			run.Entries = append(run.Entries, it.entry)
+		}
+		out[i] = run
+	}
+	return out
+}
+
+// upload puts the segment under a fresh id. The id is drawn as late as can be: from then on
+// the floor gives it one lag until it may no longer be committed.
+func (g *Ingest) upload(ctx context.Context, f *flush) {
+	defer close(f.put)
+	if f.err == nil {
+		f.err = g.putFresh(ctx, f)
+	}
+}
+
+func (g *Ingest) putFresh(ctx context.Context, f *flush) error {
+	id, err := g.Stream.NewID()
+	if err != nil {
+		return fmt.Errorf("name a segment: %w", err)
+	}
+	f.id = id
+	start := g.Now()
+	if rule.On(rule.CommitAfterPut) {
+		err = g.Store.Put(ctx, ledger.SegmentKey(id), f.body...)
+	} else {
+		go func() { _ = g.Store.Put(ctx, ledger.SegmentKey(id), f.body...) }()
+	}
+	if err != nil {
+		return fmt.Errorf("put segment %s of %d bytes: %w", id, f.size, err)
+	}
+	f.took = g.Now().Sub(start)
+	g.Cache.Fill(ledger.SegmentKey(id), cache.NewObject(f.body...))
+	return nil
+}
