@@ -134,20 +134,25 @@ func (r *Retry) repeat(ctx context.Context, op Op, key string, attempt func(cont
 			return nil
 		}
 		doubt = doubt || errors.Is(err, ErrUnknown)
-		if !retriable(ctx, err) {
-			return settleDoubt(doubt, err)
+		again := retriable(ctx, err)
+		if doubt {
+			err = inDoubt(err)
+		}
+		if !again {
+			return err
 		}
 		d := time.Duration(r.random() * float64(r.backoff(tries)))
 		if left, bounded := r.left(started); bounded && d >= left {
-			return settleDoubt(doubt, fmt.Errorf("%s %s: gave up after %d tries: %w", op, key, tries, err))
+			return fmt.Errorf("%s %s: gave up after %d tries: %w", op, key, tries, err)
 		}
 		if ended := r.clock.Sleep(ctx, d); ended != nil {
-			return settleDoubt(doubt, fmt.Errorf("%s %s: %w after %d tries: %w", op, key, ended, tries, err))
+			return fmt.Errorf("%s %s: %w after %d tries: %w", op, key, ended, tries, err)
 		}
 	}
 }
 
-// once runs one attempt within AttemptMax and what is left of TotalMax.
+// once runs one attempt within AttemptMax and what is left of TotalMax. A
+// deadline that was not ctx's own says that the store is slow.
 func (r *Retry) once(ctx context.Context, started time.Time, attempt func(context.Context) error) error {
 	limit := r.policy.AttemptMax
 	if limit == 0 {
@@ -156,9 +161,13 @@ func (r *Retry) once(ctx context.Context, started time.Time, attempt func(contex
 	if left, bounded := r.left(started); bounded {
 		limit = min(limit, left)
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return attempt(ctx)
+	err := attempt(bounded)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && !errors.Is(err, ErrUnknown) {
+		return fmt.Errorf("%w: no answer within %v: %w", ErrUnavailable, limit, err)
+	}
+	return err
 }
 
 func (r *Retry) left(started time.Time) (left time.Duration, bounded bool) {
@@ -177,20 +186,24 @@ func (r *Retry) backoff(tries int) time.Duration {
 	return min(d, r.policy.BackoffMax)
 }
 
-// retriable says that a further attempt can help. A deadline that is not
-// ctx's own is that of the attempt.
+// retriable says that a further attempt can help.
 func retriable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown)
 }
 
-func settleDoubt(doubt bool, err error) error {
-	if !doubt || errors.Is(err, ErrUnknown) || errors.Is(err, ErrExists) {
+// inDoubt gives an error that follows an unknown outcome its class. It must not be
+// ErrUnavailable as well, which says that nothing happened.
+func inDoubt(err error) error {
+	switch {
+	case errors.Is(err, ErrUnknown), errors.Is(err, ErrExists):
 		return err
+	case errors.Is(err, ErrUnavailable):
+		return fmt.Errorf("%w (of an earlier try): %v", ErrUnknown, err)
 	}
-	return fmt.Errorf("%w (an earlier try): %w", ErrUnknown, err)
+	return fmt.Errorf("%w (of an earlier try): %w", ErrUnknown, err)
 }
 
 // compare answers for a Put that found its key taken although it may have
@@ -198,7 +211,7 @@ func settleDoubt(doubt bool, err error) error {
 func (r *Retry) compare(ctx context.Context, key string, body [][]byte) error {
 	stored, err := r.store.Get(ctx, key, 0, -1)
 	if err != nil {
-		return fmt.Errorf("read back %s: %w: %w", key, ErrUnknown, err)
+		return fmt.Errorf("read back %s: %w", key, inDoubt(err))
 	}
 	size, rest := 0, stored
 	same := true
