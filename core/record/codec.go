@@ -58,7 +58,8 @@ func ParseCodec(name string) (Codec, error) {
 // DecompressedBytesMax is the bound on what one batch unpacks to where nobody sets another.
 const DecompressedBytesMax = 64 << 20
 
-// zstdWindowMax is the largest window that zstd's own decoders take without being told to.
+// zstdWindowMax is the largest window that zstd's own decoders take without being told to, and
+// that of its highest level. A batch that names it may cost so much memory for a moment.
 const zstdWindowMax = 128 << 20
 
 // decompressedHint is how much room to begin with: producers rarely get below a
@@ -69,8 +70,7 @@ func decompressedHint(src []byte, bytesMax int) int { return min(4*len(src)+1024
 // for each batch: that costs 12 µs and 55 kB for zstd (16 KiB of text: 42 µs), less for the others, too
 // little to make every caller carry a pool. Encoders are another matter.
 //
-// Memory stays in proportion to what was really unpacked, and below bytesMax: above
-// it the error is ErrTooLarge. What cannot be unpacked is ErrInvalid: where the CRC was right,
+// What would exceed bytesMax is ErrTooLarge, and found before it costs much more than that. What cannot be unpacked is ErrInvalid: where the CRC was right,
 // the producer sent it like this.
 func decompress(codec Codec, src []byte, bytesMax int) ([]byte, error) {
 	switch codec {
@@ -92,27 +92,34 @@ func decompress(codec Codec, src []byte, bytesMax int) ([]byte, error) {
 	return nil, fmt.Errorf("%v: %w", codec, ErrUnknownCodec)
 }
 
-// decompressZstd decodes into room that grows from the hint to bytesMax, starting again each
-// time. The decoder's own limit would not do: it also bounds the window, which
-// high levels make larger than any batch.
+// decompressZstd lets the decoder go as far as the window, should that be above bytesMax, since the
+// decoder has one limit for both: high levels name windows larger than any
+// batch, and are right to.
 func decompressZstd(src []byte, bytesMax int) ([]byte, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true),
-		zstd.WithDecoderMaxWindow(zstdWindowMax))
+	var frame zstd.Header
+	if err := frame.Decode(src); err != nil {
+		return nil, unpackError(err)
+	}
+	if frame.HasFCS && frame.FrameContentSize > uint64(bytesMax) {
+		return nil, tooLargeUnpacked(bytesMax)
+	}
+	if frame.WindowSize > zstdWindowMax {
+		return nil, fmt.Errorf("zstd window of %d bytes: %w", frame.WindowSize, ErrTooLarge)
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(max(uint64(bytesMax), frame.WindowSize, zstd.MinWindowSize)))
 	if err != nil {
 		return nil, unpackError(err)
 	}
 	defer d.Close()
-	for room := decompressedHint(src, bytesMax); ; room = min(4*room, bytesMax) {
-		out, err := d.DecodeAll(src, make([]byte, 0, room))
-		switch {
-		case err == nil && len(out) <= bytesMax:
-			return out, nil
-		case err != nil && !errors.Is(err, zstd.ErrDecoderSizeExceeded):
-			return nil, unpackError(err)
-		case room >= bytesMax:
-			return nil, tooLargeUnpacked(bytesMax)
-		}
+	out, err := d.DecodeAll(src, nil)
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || len(out) > bytesMax {
+		return nil, tooLargeUnpacked(bytesMax)
 	}
+	if err != nil {
+		return nil, unpackError(err)
+	}
+	return out, nil
 }
 
 // readLimited reads r to its end into room that grows from hint, but at most bytesMax bytes.
