@@ -344,4 +344,3 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
-

@@ -110,3 +110,15 @@ func (h *Head) partition(name record.TopicPartition, mod coordination.Revision) 
 	}
 	return p
 }
+
+// Truncate moves the log start up and drops spans that lie wholly before it.
+func (h *Head) Truncate(before record.Offset) {
+	h.LogStart = max(h.LogStart, before)
+	kept := h.Spans[:0:0]
+	for _, s := range h.Spans {
+		if s.End > h.LogStart {
+			kept = append(kept, s)
+		}
+	}
+	h.Spans = kept
+}

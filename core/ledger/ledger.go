@@ -23,6 +23,7 @@ type Ledger struct {
 	byName      map[string]*Topic
 	byID        map[record.TopicID]*Topic
 	partitions  map[record.TopicPartition]*Partition
+	dirty       map[record.TopicPartition]*Partition // those with commits that their head does not cover
 	scratch     []Outcome
 	late        []coordination.Event // topic events held back (only without rule TopicsInStream)
 }
@@ -97,14 +98,41 @@ func (l *Ledger) EachPartition(fn func(tp record.TopicPartition, p *Partition)) 
 	}
 }
 
-// Covered says whether the head in etcd covers a partition up to rev. A topic
-// that is gone counts as covered.
-func (l *Ledger) Covered(tp record.TopicPartition, rev coordination.Revision) bool {
-	if _, alive := l.byID[tp.Topic]; !alive {
-		return true
+// EachDirty calls fn for every partition with commits that its head does not cover, in no particular order.
+func (l *Ledger) EachDirty(fn func(tp record.TopicPartition, p *Partition)) {
+	for tp, p := range l.dirty {
+		fn(tp, p)
 	}
-	p := l.partitions[tp]
-	return p != nil && p.asOf >= rev
+}
+
+// CoveredThrough is a revision up to which every commit is covered by the heads of all partitions
+// that it names. It may be too low, never too high. A topic that is gone counts as covered.
+func (l *Ledger) CoveredThrough() coordination.Revision {
+	if !rule.On(rule.TrimAllHeads) {
+		return l.coveredSomewhere()
+	}
+	through := l.rev
+	for _, p := range l.dirty {
+		through = min(through, p.dirty-1)
+	}
+	return through
+}
+
+// coveredSomewhere is what the furthest head covers (only without rule TrimAllHeads).
+func (l *Ledger) coveredSomewhere() (through coordination.Revision) {
+	for _, p := range l.partitions {
+		through = max(through, p.asOf)
+	}
+	return through
+}
+
+// touch notes that a commit names the partition.
+func (l *Ledger) touch(p *Partition, rev coordination.Revision) {
+	if p.dirty == 0 {
+		p.dirty = rev
+		l.dirty[p.name] = p
+	}
+	p.touched = rev
 }
 
 // Apply folds the events of one revision. An error means that this ledger is of
@@ -186,6 +214,7 @@ func (l *Ledger) topic(name string, e *coordination.Event, obs Observer) error {
 		delete(l.byID, old.ID)
 		for i := range old.Partitions {
 			delete(l.partitions, record.TopicPartition{Topic: old.ID, Partition: i})
+			delete(l.dirty, record.TopicPartition{Topic: old.ID, Partition: i})
 		}
 		if obs.TopicGone != nil {
 			obs.TopicGone(old)
@@ -206,7 +235,10 @@ func (l *Ledger) head(tp record.TopicPartition, e *coordination.Event) error {
 		return fmt.Errorf("head of %v/%d: %w", tp.Topic, tp.Partition, err)
 	}
 	if _, alive := l.byID[tp.Topic]; alive {
-		l.grow(tp).refer(h, e.Revision)
+		p := l.grow(tp)
+		if p.refer(h, e.Revision); p.dirty == 0 {
+			delete(l.dirty, tp)
+		}
 	}
 	return nil
 }
@@ -252,6 +284,7 @@ func (l *Ledger) commit(id ulid.ULID, rev coordination.Revision, value []byte, o
 	for _, x := range c.Expiries {
 		if p := l.partitions[x.Partition]; p != nil && p.asOf < rev {
 			p.expire(x.Producer, x.Revision)
+			l.touch(p, rev)
 		}
 	}
 	if obs.Commit != nil {
@@ -274,6 +307,7 @@ func (l *Ledger) run(run *Run, segment ulid.ULID, rev coordination.Revision, out
 		fill(out, Covered)
 		return
 	}
+	l.touch(p, rev)
 	p.fold(run, segment, rev, out)
 }
 

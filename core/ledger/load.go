@@ -31,7 +31,8 @@ type Loader struct {
 
 // NewLoader begins a bootstrap.
 func NewLoader(keys coordination.Keys) *Loader {
-	return &Loader{l: &Ledger{keys: keys, byName: map[string]*Topic{}, byID: map[record.TopicID]*Topic{}, partitions: map[record.TopicPartition]*Partition{}}}
+	return &Loader{l: &Ledger{keys: keys, byName: map[string]*Topic{}, byID: map[record.TopicID]*Topic{},
+		partitions: map[record.TopicPartition]*Partition{}, dirty: map[record.TopicPartition]*Partition{}}}
 }
 
 // Add takes a page.

@@ -30,6 +30,8 @@ type Partition struct {
 	fresh   []Span // references of commits after asOf
 	asOf    coordination.Revision
 	headMod coordination.Revision // mod revision of the head's key; 0: there is none
+	dirty   coordination.Revision // of the first commit after asOf that names this partition; 0: none
+	touched coordination.Revision // of the last one
 }
 
 // Next is the offset that the next record gets: the high watermark.
@@ -46,6 +48,10 @@ func (p *Partition) AsOf() coordination.Revision { return p.asOf }
 
 // HeadMod is the mod revision of the head's key, 0 without one.
 func (p *Partition) HeadMod() coordination.Revision { return p.headMod }
+
+// DirtySince is the revision of the first commit that names this partition and is not covered by
+// its head; 0 when the head covers all.
+func (p *Partition) DirtySince() coordination.Revision { return p.dirty }
 
 // Classify tells what the fold would decide about a batch now, without changing anything. Only Fenced
 // and Duplicate may be answered from it: more stream cannot turn them.
@@ -153,6 +159,11 @@ func (p *Partition) refer(h *Head, mod coordination.Revision) {
 	p.logStart = max(p.logStart, h.LogStart)
 	p.stored = h.Spans
 	p.asOf = h.AsOf
+	if p.touched <= h.AsOf {
+		p.dirty = 0
+	} else if p.dirty <= h.AsOf {
+		p.dirty = h.AsOf + 1
+	}
 	keep := sort.Search(len(p.fresh), func(i int) bool { return p.fresh[i].Revision > h.AsOf })
 	p.fresh = append([]Span(nil), p.fresh[keep:]...)
 }

@@ -178,3 +178,10 @@ func (t *producers) expire(id record.ProducerID, rev coordination.Revision) {
 func lastSequence(e *Entry) int32 {
 	return int32((int64(e.Sequence) + e.Records - 1) & sequenceMask)
 }
+
+// EachIdle calls fn for every producer that was not heard of after rev, longest silent first.
+func (t *producers) EachIdle(rev coordination.Revision, fn func(id record.ProducerID, last coordination.Revision)) {
+	for p := t.oldest; p != nil && p.rev <= rev; p = p.newer {
+		fn(p.id, p.rev)
+	}
+}

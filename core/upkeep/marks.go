@@ -1,0 +1,51 @@
+package upkeep
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/rule"
+)
+
+// RaiseStamp moves the stamp to this clock, or by one where the clock is behind. Ids take their time from
+// it, so it must move for the floor to follow.
+func (u *Upkeep) RaiseStamp(ctx context.Context) error {
+	var stamp coordination.Mark
+	if err := u.Stream.View(func(l *ledger.Ledger) { stamp = l.Stamp() }); err != nil {
+		return err
+	}
+	next := max(coordination.Mark(u.Now().UnixMilli()), stamp+1)
+	return u.raise(ctx, u.Keys.Stamp(), next)
+}
+
+// RaiseFloor moves the floor to the newest stamp that has stood for the lag, as seen by this process: every
+// id drawn since then is above it. From then on no id at or below it may be
+// committed, which is what makes trimming and sweeping safe.
+func (u *Upkeep) RaiseFloor(ctx context.Context) error {
+	s, ok := u.stoodFor(u.Lag)
+	if !ok {
+		return nil
+	}
+	var floor coordination.Mark
+	if err := u.Stream.View(func(l *ledger.Ledger) { floor = l.Floor() }); err != nil {
+		return err
+	}
+	if s.stamp <= floor && rule.On(rule.FloorMonotone) {
+		return nil
+	}
+	return u.raise(ctx, u.Keys.Floor(), s.stamp)
+}
+
+// raise sets a mark if it is lower: a paused instance must not turn it back.
+func (u *Upkeep) raise(ctx context.Context, key string, to coordination.Mark) error {
+	guards := []coordination.Guard{coordination.ValueBelow(key, to.Bytes())}
+	if !rule.On(rule.FloorMonotone) {
+		guards = nil
+	}
+	if _, err := u.commit(ctx, guards, []coordination.Change{coordination.PutKey(key, to.Bytes())}); err != nil {
+		return fmt.Errorf("raise %s: %w", key, err)
+	}
+	return nil
+}

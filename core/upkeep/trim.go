@@ -1,0 +1,95 @@
+package upkeep
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/rule"
+)
+
+const (
+	// trimMax is how many commit keys one transaction empties or deletes.
+	trimMax = 100
+	// trimPage is how many keys are listed at a time.
+	trimPage = 1000
+)
+
+// Trim empties the commits that the heads of all their partitions cover, and
+// deletes those of them that the floor has passed.
+//
+// The key stays until the floor has passed its id: a writer that was paused, or whose answer
+// was lost, finds it there, or may no longer write it. Both are compared where they are
+// written: the floor by its value, an emptied commit by its mod revision. As-of only
+// grows, so reading heads first and deleting later needs no guard on them.
+func (u *Upkeep) Trim(ctx context.Context) error {
+	var through coordination.Revision
+	var floor coordination.Mark
+	if err := u.Stream.View(func(l *ledger.Ledger) { through, floor = l.CoveredThrough(), l.Floor() }); err != nil {
+		return err
+	}
+	t := trim{u: u, floor: floor}
+	r := coordination.Range{Prefix: u.Keys.Commits(), Limit: trimPage, KeysOnly: true}
+	for {
+		page, err := u.KV.List(ctx, r)
+		if err != nil {
+			return fmt.Errorf("list commits: %w", err)
+		}
+		for _, it := range page.Items {
+			if it.Create > through {
+				continue
+			}
+			if err := t.add(ctx, it); err != nil {
+				return err
+			}
+		}
+		if !page.More {
+			return t.flush(ctx)
+		}
+		r.After = page.Items[len(page.Items)-1].Key
+	}
+}
+
+// trim gathers two kinds of transactions.
+type trim struct {
+	u       *Upkeep
+	floor   coordination.Mark
+	deletes []coordination.Change
+	empties []coordination.Change
+	guards  []coordination.Guard // of empties
+}
+
+func (t *trim) add(ctx context.Context, it coordination.Item) error {
+	id := t.u.Keys.ParseLog(it.Key).ID
+	switch {
+	case coordination.MarkOf(id) <= t.floor || !rule.On(rule.TrimBelowFloor):
+		t.deletes = append(t.deletes, coordination.DeleteKey(it.Key))
+	case it.Mod == it.Create:
+		t.empties = append(t.empties, coordination.PutKey(it.Key, nil))
+		t.guards = append(t.guards, coordination.ModIs(it.Key, it.Mod))
+	}
+	if len(t.deletes) >= trimMax || len(t.empties) >= trimMax {
+		return t.flush(ctx)
+	}
+	return nil
+}
+
+func (t *trim) flush(ctx context.Context) error {
+	if len(t.deletes) > 0 {
+		guards := []coordination.Guard{coordination.ValueIs(t.u.Keys.Floor(), t.floor.Bytes())}
+		if !rule.On(rule.TrimBelowFloor) {
+			guards = nil
+		}
+		if _, err := t.u.commit(ctx, guards, t.deletes); err != nil {
+			return fmt.Errorf("trim %d commits: %w", len(t.deletes), err)
+		}
+	}
+	if len(t.empties) > 0 {
+		if _, err := t.u.commit(ctx, t.guards, t.empties); err != nil {
+			return fmt.Errorf("empty %d commits: %w", len(t.empties), err)
+		}
+	}
+	t.deletes, t.empties, t.guards = nil, nil, nil
+	return nil
+}

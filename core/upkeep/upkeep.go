@@ -1,0 +1,182 @@
+// Package upkeep is the maintenance that keeps the protocol whole: it raises
+// stamp and floor, checkpoints heads, trims commits, expires producers, and
+// sweeps objects that nothing refers to.
+//
+// Each step is bounded and may be run by any number of instances at once: a
+// lease saves the cost of doing things twice, and safety never rests on it.
+//
+// Owns: when and what to maintain. Does not own: the encodings (core/ledger)
+// or the view of the log (core/stream).
+package upkeep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// Settings of an Upkeep. Defaults says what is usual.
+type Settings struct {
+	Store  objectstore.Store
+	KV     coordination.KV
+	Keys   coordination.Keys
+	Stream *stream.Stream
+	Now    func() time.Time
+	Log    *slog.Logger
+	Holder string // who holds the duty, for people who look
+
+	Tick           time.Duration // how often the loop looks
+	StampEvery     time.Duration
+	Lag            time.Duration // how long a stamp stands before the floor may be raised to it
+	CheckpointAge  time.Duration // commits older than this are covered by checkpoints
+	TrimEvery      time.Duration
+	SweepEvery     time.Duration
+	SweepGrace     time.Duration // between the two rounds that must find an object unreferenced
+	ProducerExpiry time.Duration // producer.id.expiration.ms
+	LeaseTTL       time.Duration
+}
+
+// Defaults fills in the usual times.
+func (s Settings) Defaults() Settings {
+	s.Tick, s.StampEvery, s.Lag = time.Second, 5*time.Second, 60*time.Second
+	s.CheckpointAge, s.TrimEvery = 15*time.Second, 5*time.Second
+	s.SweepEvery, s.SweepGrace = 10*time.Minute, 10*time.Minute
+	s.ProducerExpiry, s.LeaseTTL = 24*time.Hour, 15*time.Second
+	return s
+}
+
+// Upkeep holds what the steps remember between them; losing it only delays things.
+type Upkeep struct {
+	Settings
+	mu struct {
+		sync.Mutex
+		samples  []sample                // what stood when, oldest first
+		suspects map[ulid.ULID]time.Time // objects found unreferenced, and since when
+	}
+}
+
+// sample is what the log looked like at a time of this process's clock.
+type sample struct {
+	at    time.Time
+	rev   coordination.Revision
+	stamp coordination.Mark
+}
+
+// New makes an Upkeep; Run starts it, or call its steps.
+func New(s Settings) *Upkeep {
+	u := &Upkeep{Settings: s}
+	u.mu.suspects = map[ulid.ULID]time.Time{}
+	return u
+}
+
+// Run repeats the steps under the lease until ctx ends.
+func (u *Upkeep) Run(ctx context.Context) error {
+	d := duty{u: u, key: u.Keys.Lease("upkeep")}
+	defer d.leave()
+	tick := time.NewTicker(u.Tick)
+	defer tick.Stop()
+	last := map[string]time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		u.Observe()
+		if !d.held(ctx) {
+			continue
+		}
+		for _, s := range u.steps() {
+			if u.Now().Sub(last[s.name]) < s.every {
+				continue
+			}
+			last[s.name] = u.Now()
+			if err := s.do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
+				u.Log.Warn("maintenance step failed, it will be tried again", "step", s.name, "error", err)
+			}
+		}
+	}
+}
+
+type step struct {
+	name  string
+	every time.Duration
+	do    func(context.Context) error
+}
+
+func (u *Upkeep) steps() []step {
+	return []step{
+		{"stamp", u.StampEvery, u.RaiseStamp},
+		{"floor", u.StampEvery, u.RaiseFloor},
+		{"checkpoint", u.Tick, u.Checkpoint},
+		{"trim", u.TrimEvery, u.Trim},
+		{"expire", max(u.ProducerExpiry/24, u.Tick), u.Expire},
+		{"sweep", u.SweepEvery, u.Sweep},
+	}
+}
+
+// samplesMax bounds what is remembered; older samples are thinned out.
+const samplesMax = 4096
+
+// Observe notes what stands now, so that steps can tell how long it has stood.
+func (u *Upkeep) Observe() {
+	var s sample
+	s.at = u.Now()
+	if u.Stream.View(func(l *ledger.Ledger) { s.rev, s.stamp = l.Revision(), l.Stamp() }) != nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if n := len(u.mu.samples); n > 0 && s.rev < u.mu.samples[n-1].rev {
+		u.mu.samples = u.mu.samples[:0] // another era
+	}
+	u.mu.samples = append(u.mu.samples, s)
+	if len(u.mu.samples) > samplesMax { // keep every second one of the older half
+		half := u.mu.samples[:samplesMax/2]
+		kept := u.mu.samples[:0]
+		for i := 0; i < len(half); i += 2 {
+			kept = append(kept, half[i])
+		}
+		u.mu.samples = append(kept, u.mu.samples[samplesMax/2:]...)
+	}
+}
+
+// stoodFor gives the newest sample that is at least d old.
+func (u *Upkeep) stoodFor(d time.Duration) (s sample, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	limit := u.Now().Add(-d)
+	for i := len(u.mu.samples) - 1; i >= 0; i-- {
+		if !u.mu.samples[i].at.After(limit) {
+			return u.mu.samples[i], true
+		}
+	}
+	return sample{}, false
+}
+
+// commit writes one transaction with the format guard that all of them share, and waits to see it.
+// done is false when a guard failed.
+func (u *Upkeep) commit(ctx context.Context, guards []coordination.Guard, changes []coordination.Change) (done bool, err error) {
+	format := u.Stream.FormatValue()
+	if format == nil {
+		return false, stream.ErrNotReady
+	}
+	res, err := u.KV.Commit(ctx, append(guards, coordination.ValueIs(u.Keys.Format(), format)), changes)
+	if err != nil {
+		return false, fmt.Errorf("commit: %w", err)
+	}
+	if !res.Committed {
+		return false, nil
+	}
+	return true, u.Stream.WaitRevision(ctx, res.Revision)
+}
