@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"runtime"
@@ -147,15 +148,42 @@ func TestCodec_BombsAreRefusedCheaply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, err = decompress(codec, packed, 1<<20)
-		runtime.ReadMemStats(&after)
+		used := memory(func() { _, err = decompress(codec, packed, 1<<20) })
 		if !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%v: got %v, want ErrTooLarge", codec, err)
 		}
-		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+		if used > 16<<20 {
 			t.Errorf("%v: %d bytes packed cost %d bytes of memory", codec, len(packed), used)
 		}
 	}
+}
+
+func TestRecords_ClaimsCostNoMemory(t *testing.T) {
+	headers := append([]byte{0, 0, 0, 1, 1}, binary.AppendVarint(nil, 1<<24)...)
+	manyHeaders := raw(1, append(binary.AppendVarint(nil, int64(len(headers))), headers...))
+	largeBlock := raw(1, []byte{0x80, 0x80, 0x80, 0x80, 0x01, 0}) // 256 MiB
+	h, _ := ReadHeader(largeBlock)
+	h.Attributes = int16(CodecSnappy)
+	writeHeader(largeBlock, h)
+	for name, b := range map[string][]byte{"headers": manyHeaders, "snappy block": largeBlock} {
+		used := memory(func() {
+			for _, err := range Records(b, 1<<30) {
+				if !errors.Is(err, ErrInvalid) {
+					t.Errorf("%s: got %v, want ErrInvalid", name, err)
+				}
+			}
+		})
+		if used > 1<<20 {
+			t.Errorf("%s: %d bytes cost %d bytes of memory", name, len(b), used)
+		}
+	}
+}
+
+// memory is how many bytes f allocates.
+func memory(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

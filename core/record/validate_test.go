@@ -93,7 +93,7 @@ func TestCheck_EveryDamagedByteIsFound(t *testing.T) {
 	}
 }
 
-// raw makes a batch of three records' room around any bytes as its records.
+// raw makes a batch that claims so many records around any bytes.
 func raw(records int32, body []byte) []byte {
 	b := append(make([]byte, HeaderSize), body...)
 	writeHeader(b, Header{Producer: NoProducer, Records: records, LastOffsetDelta: records - 1})
