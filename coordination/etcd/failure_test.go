@@ -118,7 +118,7 @@ func TestRestart_TheSameKVGoesOn(t *testing.T) {
 	settings := etcd.Settings{Dir: t.TempDir()}
 	s := start(t, settings)
 	settings.Addr = s.Endpoints()[0]
-	kv := dial(t, Settings{Endpoints: s.Endpoints(), RequestTimeout: 2 * time.Second})
+	kv := dial(t, Settings{Endpoints: s.Endpoints(), RequestTimeout: 500 * time.Millisecond})
 	w, err := kv.Watch(t.Context(), "k/", 0)
 	if err != nil {
 		t.Fatal(err)

@@ -15,11 +15,15 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
 )
 
 // Settings of a server.
@@ -39,8 +43,10 @@ type Settings struct {
 }
 
 const (
+	addrDefault         = "127.0.0.1:0"
 	quotaBytesDefault   = 8 << 30
-	compactionRetention = "2m" // how far reads and watches may look back
+	compactionRetention = "2m"            // how far reads and watches may look back
+	keepaliveTimeMin    = 5 * time.Second // as etcd: a client that pings more often is cut off
 	// A lone member waits for nobody's heartbeat, but does wait for an election at
 	// start: up to electionMillis, with etcd's default a whole second.
 	tickMillis, electionMillis = 10, 100
@@ -50,14 +56,6 @@ const (
 	peerURL = "http://127.0.0.1:2380"
 )
 
-// Server is a running etcd.
-type Server struct {
-	etcd    *embed.Etcd
-	lock    *fileutil.LockedFile
-	logFile *os.File // may be nil
-	close   sync.Once
-}
-
 // Errors, asked for with errors.Is.
 var (
 	// ErrInUse: another server, of this or another process, has the folder.
@@ -66,9 +64,21 @@ var (
 	ErrStopped = errors.New("etcd has stopped")
 )
 
+// Server is a running etcd. Clients are served by a gRPC server of our own and not by embed's:
+// that one waits five seconds for open watches when it stops.
+type Server struct {
+	listener net.Listener
+	etcd     *embed.Etcd
+	clients  *grpc.Server
+	failed   chan error // gets what ended clients
+	lock     *fileutil.LockedFile
+	logFile  *os.File // may be nil
+	close    sync.Once
+}
+
 // Start gives a server that answers, or fails when ctx ends first.
 func Start(ctx context.Context, settings Settings) (*Server, error) {
-	s := &Server{}
+	s := &Server{failed: make(chan error, 1)}
 	if err := s.start(ctx, settings); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("start etcd in %s: %w", settings.Dir, err)
@@ -77,64 +87,70 @@ func Start(ctx context.Context, settings Settings) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context, settings Settings) error {
-	cfg, err := config(settings)
+	if err := s.open(settings); err != nil {
+		return err
+	}
+	cfg, err := config(settings, s.listener.Addr().String())
 	if err != nil {
 		return err
 	}
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger(s.logFile))
+	if s.etcd, err = embed.StartEtcd(cfg); err != nil {
+		return err
+	}
+	select {
+	case <-s.etcd.Server.ReadyNotify():
+	case <-s.Done():
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.clients = v3rpc.Server(s.etcd.Server, nil, nil, grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTimeMin}))
+	go func() { s.failed <- s.clients.Serve(s.listener) }()
+	return nil
+}
+
+// open takes what only one server can have: the folder and the address.
+func (s *Server) open(settings Settings) (err error) {
 	if err := os.MkdirAll(settings.Dir, 0o700); err != nil {
 		return err
 	}
 	// etcd would wait for its own lock, for ever and silently.
 	s.lock, err = fileutil.TryLockFile(filepath.Join(settings.Dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if errors.Is(err, fileutil.ErrLocked) {
-		return fmt.Errorf("%w: stop the other one first", ErrInUse)
+		return fmt.Errorf("%w: stop the other server first", ErrInUse)
 	} else if err != nil {
 		return fmt.Errorf("lock folder: %w", err)
 	}
-	log := zap.NewNop()
+	addr := settings.Addr
+	if addr == "" {
+		addr = addrDefault
+	}
+	if s.listener, err = net.Listen("tcp", addr); err != nil {
+		return err
+	}
 	if settings.LogFile != "" {
-		if log, s.logFile, err = openLog(settings.LogFile); err != nil {
+		if s.logFile, err = os.OpenFile(settings.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 			return fmt.Errorf("open log: %w", err)
 		}
 	}
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(log)
-	if s.etcd, err = embed.StartEtcd(cfg); err != nil {
-		return err
-	}
-	select {
-	case <-s.etcd.Server.ReadyNotify():
-		return nil
-	case err := <-s.etcd.Err():
-		return err
-	case <-s.Done():
-		return ErrStopped
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
-func config(settings Settings) (*embed.Config, error) {
-	addr := settings.Addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, fmt.Errorf("address %q: %w", addr, err)
-	}
+func config(settings Settings, addr string) (*embed.Config, error) {
 	peer, err := url.Parse(peerURL)
 	if err != nil {
 		return nil, err
 	}
-	client := url.URL{Scheme: "http", Host: addr}
 	cfg := embed.NewConfig()
 	cfg.Name = member
 	cfg.Dir = filepath.Clean(settings.Dir)
-	cfg.ListenClientUrls = []url.URL{client}
-	cfg.AdvertiseClientUrls = []url.URL{client}
+	cfg.ListenClientUrls = nil // Server listens itself
+	cfg.AdvertiseClientUrls = []url.URL{{Scheme: "http", Host: addr}}
 	cfg.ListenPeerUrls = nil
 	cfg.AdvertisePeerUrls = []url.URL{*peer}
 	cfg.InitialCluster = member + "=" + peerURL
-	cfg.EnableGRPCGateway = false
+	cfg.TickMs, cfg.ElectionMs = tickMillis, electionMillis
 	cfg.AutoCompactionMode = embed.CompactorModePeriodic
 	cfg.AutoCompactionRetention = compactionRetention
 	cfg.QuotaBackendBytes = settings.QuotaBytes
@@ -142,49 +158,50 @@ func config(settings Settings) (*embed.Config, error) {
 		cfg.QuotaBackendBytes = quotaBytesDefault
 	}
 	cfg.UnsafeNoFsync = settings.UnsafeNoFsync
-	cfg.TickMs, cfg.ElectionMs = tickMillis, electionMillis
 	return cfg, nil
 }
 
-// openLog makes a logger of errors.
-func openLog(name string) (*zap.Logger, *os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, nil, err
+// logger writes errors to file, or nothing at all.
+func logger(file *os.File) *zap.Logger {
+	if file == nil {
+		return zap.NewNop()
 	}
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
-	return zap.New(zapcore.NewCore(encoder, f, zap.ErrorLevel)), f, nil
+	return zap.New(zapcore.NewCore(encoder, file, zap.ErrorLevel))
 }
 
 // Endpoints are the addresses for clients.
-func (s *Server) Endpoints() []string {
-	var endpoints []string
-	for _, l := range s.etcd.Clients {
-		endpoints = append(endpoints, l.Addr().String())
-	}
-	return endpoints
-}
+func (s *Server) Endpoints() []string { return []string{s.listener.Addr().String()} }
 
 // Done is closed when the server has stopped, by Close or by itself.
 func (s *Server) Done() <-chan struct{} { return s.etcd.Server.StopNotify() }
 
-// Wait returns nil when ctx ends, or before that an error when the server fails.
+// Wait returns nil when ctx ends, or before that an error when the server fails or is closed. One
+// caller may wait.
 func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-s.etcd.Err():
+	case err := <-s.failed:
 		return fmt.Errorf("serve etcd: %w", errors.Join(ErrStopped, err))
 	case <-s.Done():
 		return fmt.Errorf("serve etcd: %w", ErrStopped)
 	}
 }
 
-// Close stops the server; its folder may be used again after that. Calling it again is harmless.
+// Close stops the server at once: what clients have in flight has an unknown outcome for them. The
+// folder may be used again after that. Calling it again is harmless.
 func (s *Server) Close() {
 	s.close.Do(func() {
+		if s.clients != nil {
+			s.clients.Stop()
+		}
 		if s.etcd != nil {
 			s.etcd.Close()
+		}
+		// Each has nothing left to write, so an error of closing says nothing.
+		if s.listener != nil {
+			s.listener.Close()
 		}
 		if s.logFile != nil {
 			s.logFile.Close()
