@@ -109,8 +109,20 @@ func (p *ProducerIDs) takeBlock(ctx context.Context) error {
 			p.mu.next, p.mu.end = record.ProducerID(next), record.ProducerID(end)
 			p.mu.Unlock()
 			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
 		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination/etcd"
+	"github.com/firnlog/firnlog/core/broker"
+	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/telemetry"
+	"github.com/firnlog/firnlog/localstack"
+	"github.com/firnlog/firnlog/objectstore"
+	"github.com/firnlog/firnlog/objectstore/storeurl"
+)
+
+type brokerCommand struct{ config.Broker }
+
+// Run serves until it is told to stop.
+func (c *brokerCommand) Run(ctx context.Context) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	store, err := storeurl.Open(ctx, c.Store)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c.Serving, c.Linger, store, c.Etcd)
+}
+
+type devCommand struct{ config.Dev }
+
+// Run starts what a broker needs in this process, then the broker.
+func (c *devCommand) Run(ctx context.Context) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	local, err := localstack.StartEmbedded(ctx, c.Data)
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	store, err := storeurl.Open(ctx, "file://"+filepath.ToSlash(local.ObjectsDir()))
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c.Serving, c.Linger, store, local.Endpoints())
+}
+
+func serve(ctx context.Context, s config.Serving, linger time.Duration, store objectstore.Store, endpoints []string) error {
+	log := telemetry.NewLogger(os.Stderr, s.LogLevel)
+	kv, err := etcd.Dial(etcd.Settings{Endpoints: endpoints})
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	b, err := broker.New(broker.Settings{Serving: s, Linger: linger, Store: store, KV: kv, Version: version(), Log: log})
+	if err != nil {
+		return err
+	}
+	return b.Run(ctx, func(kafka, http string) {
+		fmt.Printf("firnlog ready kafka=%s http=%s\n", kafka, http)
+	})
+}

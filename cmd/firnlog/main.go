@@ -1,0 +1,51 @@
+// Command firnlog is the broker and its tools in one binary.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line.
+type commands struct {
+	Dev     devCommand     `cmd:"" help:"Run everything in this one process: embedded etcd, object store on disk. Data is kept between runs."`
+	Broker  brokerCommand  `cmd:"" help:"Run an instance on an object store and etcd. Any number of them side by side make a cluster."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+// Run prints what this binary was built from.
+func (versionCommand) Run() error {
+	fmt.Println("firnlog " + version())
+	return nil
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(len(s.Value), 12)]
+		}
+	}
+	return info.Main.Version
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	k := kong.Parse(&c, kong.Name("firnlog"), kong.UsageOnError(),
+		kong.Description("A Kafka-compatible broker on object storage."),
+		kong.BindTo(ctx, (*context.Context)(nil)))
+	k.FatalIfErrorf(k.Run())
+}

@@ -1,0 +1,275 @@
+// Package broker puts an instance together from its parts and runs it.
+//
+// Owns: composition, the order of start and stop, and the health answers. Does not own: any
+// behaviour of the parts.
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/telemetry"
+	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/txn"
+	"github.com/firnlog/firnlog/core/upkeep"
+	"github.com/firnlog/firnlog/core/wire"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// Settings of a Broker.
+type Settings struct {
+	config.Serving
+	Linger  time.Duration
+	Store   objectstore.Store // bare: the broker meters and retries
+	KV      coordination.KV
+	Version string
+	Log     *slog.Logger
+}
+
+// Broker is one instance.
+type Broker struct {
+	Settings
+	metrics   *telemetry.Metrics
+	stream    *stream.Stream
+	cache     *cache.Cache
+	ingest    *ingest.Ingest
+	upkeep    *upkeep.Upkeep
+	instances *instance.Registry
+	kafka     *wire.Server
+	listeners []listener
+	http      net.Listener
+}
+
+// listener is one open Kafka listener.
+type listener struct {
+	net.Listener
+	name string
+}
+
+const (
+	loadsMax         = 8                // GETs at a time for one fetch
+	responseBytesMax = 55 << 20         // Kafka's fetch.max.bytes of brokers
+	tailAge          = 2 * time.Minute  // how long a segment counts as the tail
+	giveUpAfter      = 30 * time.Second // a commit that etcd surely did not take
+	instanceTTL      = 10 * time.Second
+	drainMax         = 3 * time.Second // of batches on their way, at a stop
+)
+
+// New opens the listeners and puts the parts together. It starts nothing.
+func New(s Settings) (*Broker, error) {
+	b := &Broker{Settings: s, metrics: telemetry.NewMetrics()}
+	endpoints, err := b.listen()
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	keys := coordination.NewKeys(s.Cluster)
+	store := b.store()
+	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream")})
+	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
+	b.ingest = ingest.New(ingest.Settings{
+		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Now: time.Now, Log: s.Log.With("part", "ingest"),
+		Linger: s.Linger, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
+		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
+	})
+	b.upkeep = upkeep.New(upkeep.Settings{
+		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
+	}.Defaults())
+	b.instances = instance.New(instance.Settings{
+		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
+		Self: instance.Info{Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
+	})
+	b.kafka = b.frontEnd(keys, store)
+	b.gauges()
+	return b, nil
+}
+
+// store counts each attempt and repeats what may be repeated.
+func (b *Broker) store() objectstore.Store {
+	metered := objectstore.NewMeter(b.Store, time.Now, func(o objectstore.Observation) {
+		b.metrics.Store(o.Op.String(), o.Took, o.BytesIn, o.BytesOut, o.Err)
+	})
+	return objectstore.NewRetry(metered, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
+}
+
+func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire.Server {
+	defaults := topic.DefaultSettings()
+	defaults.Partitions = b.Partitions
+	settings := wire.DefaultSettings()
+	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
+	return wire.New(settings, wire.Backend{
+		Topics:   b.stream,
+		Appender: b.ingest,
+		Reader: fetch.New(fetch.Settings{
+			Store: store, Stream: b.stream, Cache: b.cache, Log: b.Log.With("part", "fetch"),
+			ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge,
+		}),
+		Cluster:   b.instances,
+		Producers: txn.NewProducerIDs(b.KV, keys, b.stream),
+		Records:   recordDeleter{b.upkeep},
+		Admin:     topic.New(b.KV, keys, b.stream, newTopicID, defaults),
+	}, b.Log.With("part", "kafka"))
+}
+
+// recordDeleter speaks of errors as the front ends know them.
+type recordDeleter struct{ upkeep *upkeep.Upkeep }
+
+func (d recordDeleter) DeleteRecords(ctx context.Context, tp record.TopicPartition, before record.Offset) (record.Offset, error) {
+	start, err := d.upkeep.DeleteRecords(ctx, tp, before)
+	switch {
+	case errors.Is(err, upkeep.ErrOutOfRange):
+		err = fmt.Errorf("%w: %w", fetch.ErrOutOfRange, err)
+	case errors.Is(err, upkeep.ErrUnknownPartition):
+		err = fmt.Errorf("%w: %w", fetch.ErrUnknownPartition, err)
+	case err != nil:
+		err = fmt.Errorf("%w: %w", fetch.ErrUnavailable, err)
+	}
+	return start, err
+}
+
+// newTopicID draws a random UUID (RFC 9562, version 4).
+func newTopicID() (id record.TopicID) {
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+func (b *Broker) gauges() {
+	b.metrics.Gauge("firnlog_log_revision", "Revision of etcd up to which this instance has folded the log.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(l.Revision()) }))
+	b.metrics.Gauge("firnlog_topics", "Topics.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(len(l.Topics())) }))
+	b.metrics.Gauge("firnlog_instances", "Live instances.", func() float64 { return float64(len(b.instances.Live())) })
+	b.metrics.Gauge("firnlog_cache_bytes", "Bytes of segments in memory.", func() float64 {
+		_, _, held := b.cache.Stats()
+		return float64(held)
+	})
+}
+
+func (b *Broker) ledgerGauge(read func(*ledger.Ledger) float64) func() float64 {
+	return func() (v float64) {
+		_ = b.stream.View(func(l *ledger.Ledger) { v = read(l) }) // 0 while not ready
+		return v
+	}
+}
+
+// Run serves until ctx ends, then flushes, acknowledges and leaves. ready is called once clients can be served.
+//
+// What clients see stops first, what they depend on last.
+func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error {
+	defer b.Close()
+	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, parts := errgroup.WithContext(parts)
+	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.instances.Run} {
+		group.Go(func() error { return quiet(part(parts)) })
+	}
+	group.Go(func() error { return b.serveHTTP(parts) })
+	err := b.serveClients(ctx, parts, ready)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
+	defer cancel()
+	if parts.Err() == nil {
+		if err := b.ingest.Drain(drain); err != nil {
+			b.Log.Warn("stopped with batches on their way; their producers will try again", "error", err)
+		}
+	}
+	stop()
+	return errors.Join(err, group.Wait())
+}
+
+// quiet takes the end of a context for no error.
+func quiet(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// serveClients waits until the log is read and the node id claimed, then serves until ctx ends or a part fails.
+func (b *Broker) serveClients(ctx, parts context.Context, ready func(kafka, http string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(parts, cancel)()
+	select {
+	case <-b.instances.Claimed():
+	case <-ctx.Done():
+		return nil
+	}
+	if err := b.stream.WaitRevision(ctx, 1); err != nil {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, ln := range b.listeners {
+		group.Go(func() error { return b.kafka.Serve(ctx, ln, ln.name) })
+	}
+	ready(b.listeners[0].Addr().String(), "http://"+b.http.Addr().String())
+	return group.Wait()
+}
+
+// Close frees the listeners of a broker that does not run.
+func (b *Broker) Close() {
+	for _, ln := range b.listeners {
+		ln.Close()
+	}
+	if b.http != nil {
+		b.http.Close()
+	}
+}
+
+func (b *Broker) listen() ([]instance.Endpoint, error) {
+	addresses, err := config.ParseAddresses(b.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	advertised, err := config.ParseAddresses(b.Advertise)
+	if err != nil {
+		return nil, err
+	}
+	var endpoints []instance.Endpoint
+	for _, a := range addresses {
+		ln, err := net.Listen("tcp", a.String())
+		if err != nil {
+			return nil, fmt.Errorf("listen for Kafka clients: %w (choose another address with --kafka)", err)
+		}
+		b.listeners = append(b.listeners, listener{ln, a.Name})
+		endpoints = append(endpoints, endpointOf(a, ln, advertised))
+	}
+	b.http, err = net.Listen("tcp", b.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w (choose another address with --http)", err)
+	}
+	return endpoints, nil
+}
+
+// endpointOf is what clients of a listener are told: what is advertised, else where it listens.
+func endpointOf(a config.Address, ln net.Listener, advertised []config.Address) instance.Endpoint {
+	e := instance.Endpoint{Listener: a.Name, Host: a.Host, Port: int32(a.Port)}
+	if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
+		e.Port = int32(tcp.Port)
+	}
+	for _, ad := range advertised {
+		if ad.Name == a.Name {
+			e.Host, e.Port = ad.Host, int32(ad.Port)
+		}
+	}
+	if ip := net.ParseIP(e.Host); e.Host == "" || ip != nil && ip.IsUnspecified() {
+		e.Host = hostName()
+	}
+	return e
+}

@@ -1,0 +1,175 @@
+// Package config holds the settings of the programs as data.
+//
+// Each field is a flag and an environment variable FIRNLOG_…, with its default
+// and help beside it; docs/CONFIGURATION.md is written from these structs.
+// The environment is read by the parser that cmd/firnlog runs, nowhere else.
+//
+// Owns: names, defaults, and what makes settings wrong. Does not own: what the
+// settings do.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Serving is what dev and broker have in common.
+type Serving struct {
+	Kafka     []string `name:"kafka" env:"FIRNLOG_KAFKA" default:"127.0.0.1:9092" placeholder:"[NAME=]HOST:PORT" help:"Where to listen for Kafka clients; repeat with a NAME for more listeners. Port 0 picks a free one."`
+	Advertise []string `name:"advertise" env:"FIRNLOG_ADVERTISE" placeholder:"[NAME=]HOST:PORT" help:"The address that clients of a listener are told (a load balancer, a public name). Default: where it listens."`
+	HTTP      string   `name:"http" env:"FIRNLOG_HTTP" default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where to listen for HTTP: /healthz, /readyz, /metrics. Port 0 picks a free one."`
+	Cluster   string   `name:"cluster" env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster: a prefix in etcd, so that several share one."`
+	Zone      string   `name:"zone" env:"FIRNLOG_ZONE" help:"Availability zone of this instance. Clients that name theirs (zone= in client.id, or client.rack) are sent here first."`
+	NodeID    int32    `name:"node-id" env:"FIRNLOG_NODE_ID" default:"-1" help:"Broker id that clients see. -1: the lowest free one, kept per advertised address."`
+
+	AutoCreate        bool  `name:"auto-create" env:"FIRNLOG_AUTO_CREATE" default:"true" negatable:"" help:"Create topics that clients ask for and allow to be made."`
+	Partitions        int32 `name:"partitions" env:"FIRNLOG_PARTITIONS" default:"1" help:"Partitions of a topic whose creator leaves it open."`
+	StrictReplication bool  `name:"strict-replication" env:"FIRNLOG_STRICT_REPLICATION" help:"Refuse a replication factor above the number of live instances, as Kafka does. Durability is the object store's either way."`
+	ConnectionsMax    int   `name:"connections-max" env:"FIRNLOG_CONNECTIONS_MAX" default:"0" help:"Kafka connections at a time; 0: no limit."`
+
+	SegmentBytes Bytes `name:"segment-bytes" env:"FIRNLOG_SEGMENT_BYTES" default:"8MiB" help:"Write a segment when it has this size."`
+	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
+	HotCache     Bytes `name:"hot-cache" env:"FIRNLOG_HOT_CACHE" default:"128MiB" help:"Memory for segments that were just written or are read at the tail."`
+	ColdCache    Bytes `name:"cold-cache" env:"FIRNLOG_COLD_CACHE" default:"64MiB" help:"Memory for segments that are read from the past."`
+	Uploads      int   `name:"uploads" env:"FIRNLOG_UPLOADS" default:"4" help:"Segments written at a time."`
+
+	LogLevel string `name:"log-level" env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of log lines on standard error."`
+}
+
+// Broker are the settings of firnlog broker.
+type Broker struct {
+	Serving
+	Linger time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"250ms" help:"How long a batch may wait for others before its segment is written. Each segment is a PUT, so shorter is dearer; a topic's flush.ms may lower it."`
+	Store  string        `name:"store" env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store: file:///dir, memory:, s3://bucket/prefix?region=…&endpoint=…, minio://host:port/bucket/prefix?tls=false. Credentials come from the usual AWS environment variables and files."`
+	Etcd   []string      `name:"etcd" env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
+}
+
+// Dev are the settings of firnlog dev.
+type Dev struct {
+	Serving
+	Linger time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"10ms" help:"How long a batch may wait for others before its segment is written."`
+	Data   string        `name:"data" env:"FIRNLOG_DATA" default:"./.firnlog" placeholder:"DIR" help:"Folder of the embedded etcd and the object store; kept between runs."`
+}
+
+// Address is a listener's address with its name ("" for the first).
+type Address struct {
+	Name, Host string
+	Port       int
+}
+
+// String is HOST:PORT.
+func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+
+// ParseAddress reads [NAME=]HOST:PORT.
+func ParseAddress(s string) (Address, error) {
+	var a Address
+	rest := s
+	if name, r, ok := strings.Cut(s, "="); ok {
+		a.Name, rest = name, r
+	}
+	host, port, err := net.SplitHostPort(rest)
+	if err != nil {
+		return a, fmt.Errorf("address %q: want HOST:PORT or NAME=HOST:PORT", s)
+	}
+	if a.Port, err = strconv.Atoi(port); err != nil || a.Port < 0 || a.Port > 65535 {
+		return a, fmt.Errorf("address %q: the port must be a number from 0 to 65535", s)
+	}
+	a.Host = host
+	return a, nil
+}
+
+// ParseAddresses reads a list; names must differ.
+func ParseAddresses(list []string) (out []Address, err error) {
+	seen := map[string]bool{}
+	for _, s := range list {
+		a, e := ParseAddress(s)
+		if e == nil && seen[a.Name] {
+			e = fmt.Errorf("address %q: there is another one by that name; give it a NAME of its own", s)
+		}
+		seen[a.Name] = true
+		out, err = append(out, a), errors.Join(err, e)
+	}
+	return out, err
+}
+
+// Validate reports all that is wrong at once.
+func (s *Serving) Validate() error {
+	listeners, err := ParseAddresses(s.Kafka)
+	advertised, err2 := ParseAddresses(s.Advertise)
+	errs := []error{err, err2}
+	names := map[string]bool{}
+	for _, a := range listeners {
+		names[a.Name] = true
+	}
+	if len(listeners) == 0 {
+		errs = append(errs, errors.New("--kafka: give at least one address"))
+	}
+	for _, a := range advertised {
+		if !names[a.Name] {
+			errs = append(errs, fmt.Errorf("--advertise %s=%s: there is no --kafka listener by that name", a.Name, a))
+		}
+		if a.Host == "" || a.Port == 0 {
+			errs = append(errs, fmt.Errorf("--advertise %s: clients need a host and a port", a))
+		}
+	}
+	if _, err := ParseAddress(s.HTTP); err != nil {
+		errs = append(errs, fmt.Errorf("--http: %w", err))
+	}
+	if s.Cluster == "" || strings.ContainsAny(s.Cluster, "/ \t\n") {
+		errs = append(errs, fmt.Errorf("--cluster %q: want a name without slashes and spaces", s.Cluster))
+	}
+	if s.Partitions < 1 {
+		errs = append(errs, fmt.Errorf("--partitions %d: want at least 1", s.Partitions))
+	}
+	if s.SegmentBytes < 64<<10 || s.SegmentBytes > 256<<20 {
+		errs = append(errs, fmt.Errorf("--segment-bytes %s: want 64KiB to 256MiB", s.SegmentBytes))
+	}
+	if s.IngestMemory < 2*s.SegmentBytes {
+		errs = append(errs, fmt.Errorf("--ingest-memory %s: want at least two segments (%s)", s.IngestMemory, 2*s.SegmentBytes))
+	}
+	if s.Uploads < 1 {
+		errs = append(errs, fmt.Errorf("--uploads %d: want at least 1", s.Uploads))
+	}
+	return errors.Join(errs...)
+}
+
+// Bytes is a size that is written like 8MiB.
+type Bytes int64
+
+// units from large to small; the last one is for plain numbers.
+var units = []struct {
+	suffix string
+	size   Bytes
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}, {"", 1}}
+
+// UnmarshalText reads 8MiB, 512KiB, 1GiB, or plain bytes.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	s := string(text)
+	for _, u := range units {
+		number, ok := strings.CutSuffix(s, u.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 0 || Bytes(n) > (1<<62)/u.size {
+			break
+		}
+		*b = Bytes(n) * u.size
+		return nil
+	}
+	return fmt.Errorf("size %q: want a number with B, KiB, MiB or GiB", s)
+}
+
+// String is the largest unit that fits without a rest.
+func (b Bytes) String() string {
+	for _, u := range units {
+		if b != 0 && b%u.size == 0 {
+			return strconv.FormatInt(int64(b/u.size), 10) + u.suffix
+		}
+	}
+	return "0B"
+}

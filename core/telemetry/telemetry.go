@@ -1,0 +1,87 @@
+// Package telemetry makes the logger and the metrics of a program.
+//
+// Owns: names and kinds of metrics. Does not own: when they change; that is told
+// through the functions of Metrics and the collectors given to it.
+package telemetry
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// NewLogger writes lines of key=value to w.
+func NewLogger(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l}))
+}
+
+// Metrics are all metrics of one instance.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	storeRequests *prometheus.CounterVec
+	storeErrors   *prometheus.CounterVec
+	storeSeconds  *prometheus.HistogramVec
+	storeBytes    *prometheus.CounterVec
+	kvRequests    *prometheus.CounterVec
+	flushes       prometheus.Counter
+	flushBytes    prometheus.Counter
+	flushBatches  prometheus.Counter
+	flushSeconds  *prometheus.HistogramVec
+}
+
+// NewMetrics makes them; nothing is global.
+func NewMetrics() *Metrics {
+	seconds := prometheus.ExponentialBucketsRange(0.0005, 30, 24)
+	m := &Metrics{
+		Registry:      prometheus.NewRegistry(),
+		storeRequests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_store_requests_total", Help: "Requests to the object store, by kind."}, []string{"op"}),
+		storeErrors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_store_errors_total", Help: "Requests to the object store that failed, by kind."}, []string{"op"}),
+		storeSeconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_store_request_seconds", Help: "Time of requests to the object store, by kind.", Buckets: seconds}, []string{"op"}),
+		storeBytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_store_bytes_total", Help: "Bytes to (out) and from (in) the object store."}, []string{"direction"}),
+		kvRequests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_etcd_requests_total", Help: "Requests to etcd, by kind."}, []string{"op"}),
+		flushes:       prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flushes_total", Help: "Commits that were confirmed."}),
+		flushBytes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_bytes_total", Help: "Bytes of segments committed."}),
+		flushBatches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_batches_total", Help: "Record batches committed."}),
+		flushSeconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_flush_seconds", Help: "Time of each part of a flush: put, commit, learn.", Buckets: seconds}, []string{"part"}),
+	}
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.storeRequests, m.storeErrors, m.storeSeconds, m.storeBytes, m.kvRequests, m.flushes, m.flushBytes, m.flushBatches, m.flushSeconds)
+	return m
+}
+
+// Store notes a request to the object store.
+func (m *Metrics) Store(op string, took time.Duration, in, out int64, err error) {
+	m.storeRequests.WithLabelValues(op).Inc()
+	m.storeSeconds.WithLabelValues(op).Observe(took.Seconds())
+	m.storeBytes.WithLabelValues("in").Add(float64(in))
+	m.storeBytes.WithLabelValues("out").Add(float64(out))
+	if err != nil {
+		m.storeErrors.WithLabelValues(op).Inc()
+	}
+}
+
+// Coordination notes a request to etcd.
+func (m *Metrics) Coordination(op string) { m.kvRequests.WithLabelValues(op).Inc() }
+
+// Flush notes a confirmed commit.
+func (m *Metrics) Flush(bytes int64, batches int, put, commit, learn time.Duration) {
+	m.flushes.Inc()
+	m.flushBytes.Add(float64(bytes))
+	m.flushBatches.Add(float64(batches))
+	m.flushSeconds.WithLabelValues("put").Observe(put.Seconds())
+	m.flushSeconds.WithLabelValues("commit").Observe(commit.Seconds())
+	m.flushSeconds.WithLabelValues("learn").Observe(learn.Seconds())
+}
+
+// Gauge adds a gauge that is read when somebody looks.
+func (m *Metrics) Gauge(name, help string, read func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
