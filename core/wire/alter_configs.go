@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/topic"
+)
+
+// AlterConfigs (key 33), versions 0-2 (v2 flexible): all configs of a topic are replaced by those given.
+func (s *Server) alterConfigs(ctx context.Context, _ *caller, req *kmsg.AlterConfigsRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrAlterConfigsResponse()
+	resp.Version = req.Version
+	for _, asked := range req.Resources {
+		var changes []topic.Change
+		for _, c := range asked.Configs {
+			changes = append(changes, change(c.Name, topic.Set, c.Value))
+		}
+		err := s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, true, req.ValidateOnly)
+		out := kmsg.NewAlterConfigsResponseResource()
+		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
+		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
+		resp.Resources = append(resp.Resources, out)
+	}
+	return resp, nil
+}
+
+// IncrementalAlterConfigs (key 44), versions 0-1 (v1 flexible): single configs of a topic are set or deleted; lists
+// are appended to or subtracted from.
+func (s *Server) incrementalAlterConfigs(ctx context.Context, _ *caller, req *kmsg.IncrementalAlterConfigsRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
+	resp.Version = req.Version
+	for _, asked := range req.Resources {
+		var changes []topic.Change
+		for _, c := range asked.Configs {
+			changes = append(changes, change(c.Name, topic.Op(c.Op), c.Value))
+		}
+		err := s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, false, req.ValidateOnly)
+		out := kmsg.NewIncrementalAlterConfigsResponseResource()
+		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
+		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
+		resp.Resources = append(resp.Resources, out)
+	}
+	return resp, nil
+}
+
+// change makes a change of a config; to set it to null is to forget it.
+func change(name string, op topic.Op, value *string) topic.Change {
+	switch {
+	case value != nil:
+		return topic.Change{Key: name, Op: op, Value: *value}
+	case op == topic.Set:
+		return topic.Change{Key: name, Op: topic.Unset}
+	}
+	return topic.Change{Key: name, Op: op}
+}
+
+func (s *Server) alter(ctx context.Context, kind kmsg.ConfigResourceType, name string, changes []topic.Change, replaceAll, validateOnly bool) error {
+	if kind != kmsg.ConfigResourceTypeTopic {
+		return fmt.Errorf("%w: only configs of topics can be changed; an instance's settings are flags", errRequest)
+	}
+	seen := map[string]bool{}
+	for _, c := range changes {
+		if seen[c.Key] {
+			return fmt.Errorf("config %s: %w", c.Key, errTwice)
+		}
+		seen[c.Key] = true
+	}
+	ctx, cancel := adminTimeout(ctx, alterTimeoutMs)
+	defer cancel()
+	_, err := s.backend.Admin.SetConfigs(ctx, name, changes, replaceAll, validateOnly)
+	return err
+}
+
+// alterTimeoutMs stands in for the time-out that these requests do not carry.
+const alterTimeoutMs = 30_000

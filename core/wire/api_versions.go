@@ -1,0 +1,35 @@
+package wire
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// ApiVersions (key 18), versions 0-4.
+//
+//	v0  error code, keys with their versions
+//	v1  throttle time
+//	v3  flexible (its response header never is); client name and version; features
+//	v4  features with minimum 0
+//
+// A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the whole list (KIP-511). No feature is announced:
+// transaction.version stays at level 0.
+func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersionsRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrApiVersionsResponse()
+	resp.Version = req.Version
+	resp.FinalizedFeaturesEpoch = 0
+	if own := s.apis[kmsg.ApiVersions.Int16()]; c.version < own.min || c.version > own.max {
+		resp.Version = 0
+		resp.ErrorCode = kerr.UnsupportedVersion.Code
+	}
+	for _, a := range s.apis {
+		k := kmsg.NewApiVersionsResponseApiKey()
+		k.ApiKey, k.MinVersion, k.MaxVersion = a.key.Int16(), a.min, a.max
+		resp.ApiKeys = append(resp.ApiKeys, k)
+	}
+	slices.SortFunc(resp.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) int { return int(a.ApiKey) - int(b.ApiKey) })
+	return resp, nil
+}

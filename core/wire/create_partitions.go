@@ -1,0 +1,42 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// CreatePartitions (key 37), versions 0-3.
+//
+//	v2  flexible
+//
+// A topic only grows. Assignments of replicas are accepted if there is one for each new partition, and ignored.
+func (s *Server) createPartitions(ctx context.Context, _ *caller, req *kmsg.CreatePartitionsRequest) (kmsg.Response, error) {
+	ctx, cancel := adminTimeout(ctx, req.TimeoutMillis)
+	defer cancel()
+	resp := kmsg.NewPtrCreatePartitionsResponse()
+	resp.Version = req.Version
+	for i := range req.Topics {
+		asked := &req.Topics[i]
+		err := s.grow(ctx, asked, req.ValidateOnly)
+		out := kmsg.NewCreatePartitionsResponseTopic()
+		out.Topic, out.ErrorCode, out.ErrorMessage = asked.Topic, s.code(err), message(err)
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, nil
+}
+
+func (s *Server) grow(ctx context.Context, asked *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
+	if n := int32(len(asked.Assignment)); n > 0 {
+		t, err := s.names().byName(ctx, asked.Topic)
+		if err != nil {
+			return err
+		}
+		if asked.Count > t.Partitions && n != asked.Count-t.Partitions {
+			return fmt.Errorf("%w: %d for %d new partitions", errAssignment, n, asked.Count-t.Partitions)
+		}
+	}
+	_, err := s.backend.Admin.Grow(ctx, asked.Topic, asked.Count, validateOnly)
+	return err
+}

@@ -1,0 +1,37 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// DescribeCluster (key 60), versions 0-2.
+//
+//	v1  endpoint type: brokers are 1; there are no controllers to show
+//	v2  fenced brokers: there are none
+func (s *Server) describeCluster(_ context.Context, c *caller, req *kmsg.DescribeClusterRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrDescribeClusterResponse()
+	resp.Version = req.Version
+	if req.Version >= 1 && req.EndpointType != 1 {
+		resp.ErrorCode = kerr.UnsupportedEndpointType.Code
+		if req.EndpointType == 2 {
+			resp.ErrorCode = kerr.MismatchedEndpointType.Code
+		}
+		return resp, nil
+	}
+	live := s.backend.Cluster.Live()
+	resp.ClusterID = s.backend.Topics.ClusterID()
+	resp.ControllerID = controller(live)
+	if req.IncludeClusterAuthorizedOperations {
+		resp.ClusterAuthorizedOperations = clusterOperations
+	}
+	for _, in := range live {
+		b := kmsg.NewDescribeClusterResponseBroker()
+		at := in.Endpoint(c.conn.listener)
+		b.NodeID, b.Host, b.Port, b.Rack = in.Node, at.Host, at.Port, optional(in.Zone)
+		resp.Brokers = append(resp.Brokers, b)
+	}
+	return resp, nil
+}

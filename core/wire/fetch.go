@@ -1,0 +1,246 @@
+package wire
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// Fetch (key 1), versions 4-18. Below 4 are message formats 0 and 1.
+//
+//	v4   isolation level, last stable offset, aborted transactions
+//	v5   log start
+//	v7   sessions (sessions.go)
+//	v9   current leader epoch
+//	v10  zstd
+//	v11  rack, preferred read replica
+//	v12  flexible, last fetched epoch (never diverges: the epoch is constant)
+//	v13  topic ids
+//	v15-v18  fields of replicas, which there are none of
+//
+// A partition with an error, or one that is sent elsewhere, is answered at once, with what
+// the others have by then.
+func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrFetchResponse()
+	resp.Version = req.Version
+	plan, code := s.sessions.plan(req)
+	if code != 0 {
+		resp.ErrorCode = code
+		return resp, nil
+	}
+	defer s.sessions.done(plan)
+	answers, err := s.read(ctx, c, req, plan.wants)
+	if err != nil {
+		return nil, err
+	}
+	s.fit(c, answers)
+	resp.SessionID = plan.sessionID()
+	at := map[fetchKey]int{} // of topics in the answer
+	served := map[fetchKey]bool{}
+	for i := range answers {
+		key, a := plan.wants[i].fetchKey, &answers[i]
+		if len(a.batches) > 0 {
+			served[key] = true
+		}
+		if plan.session != nil && !plan.session.tell(key, a) && plan.incremental {
+			continue
+		}
+		topicKey := fetchKey{name: key.name, id: key.id}
+		n, ok := at[topicKey]
+		if !ok {
+			n = len(resp.Topics)
+			at[topicKey] = n
+			t := kmsg.NewFetchResponseTopic()
+			t.Topic, t.TopicID = key.name, key.id
+			resp.Topics = append(resp.Topics, t)
+		}
+		resp.Topics[n].Partitions = append(resp.Topics[n].Partitions, a.encode(key.partition, req.IsolationLevel == 1))
+	}
+	if plan.session != nil {
+		plan.session.rotate(served)
+	}
+	return resp, nil
+}
+
+// fetchAnswer is what one partition is answered.
+type fetchAnswer struct {
+	code                int16
+	high, stable, start record.Offset
+	aborted             []fetch.Aborted
+	batches             []byte
+	preferred           int32
+}
+
+func (a *fetchAnswer) encode(partition int32, committed bool) kmsg.FetchResponseTopicPartition {
+	p := kmsg.NewFetchResponseTopicPartition()
+	p.Partition, p.ErrorCode, p.PreferredReadReplica = partition, a.code, a.preferred
+	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(a.high), int64(a.stable), int64(a.start)
+	p.RecordBatches = a.batches
+	if p.RecordBatches == nil {
+		p.RecordBatches = []byte{} // null breaks older clients
+	}
+	if committed {
+		p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
+	}
+	for _, t := range a.aborted {
+		out := kmsg.NewFetchResponseTopicPartitionAbortedTransaction()
+		out.ProducerID, out.FirstOffset = int64(t.Producer), int64(t.First)
+		p.AbortedTransactions = append(p.AbortedTransactions, out)
+	}
+	return p
+}
+
+// fetchWaitMax bounds how long a client may make us hold its request.
+const fetchWaitMax = 5 * time.Minute
+
+// read gives an answer for each partition wanted.
+func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wants []fetchWant) ([]fetchAnswer, error) {
+	answers := make([]fetchAnswer, len(wants))
+	ask := fetch.Request{
+		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
+		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1,
+	}
+	find, elsewhere := s.names(), s.elsewhere(req)
+	var from []int // of each partition asked for, its place in wants
+	for i, w := range wants {
+		tp, err := s.locate(ctx, find, req.Version, w)
+		answers[i] = fetchAnswer{code: s.code(err), high: -1, stable: -1, start: -1, preferred: -1}
+		if err == nil {
+			answers[i].code = epochCode(w.epoch)
+		}
+		if answers[i].code == 0 {
+			if node, ok := elsewhere(tp); ok && s.redirect(ctx, tp, node, &answers[i]) {
+				ask.WaitMax = 0
+				continue
+			}
+			ask.Partitions = append(ask.Partitions, fetch.Partition{TopicPartition: tp, Offset: w.offset, BytesMax: int(max(w.bytesMax, 0))})
+			from = append(from, i)
+			continue
+		}
+		ask.WaitMax = 0
+	}
+	if len(ask.Partitions) == 0 {
+		return answers, nil
+	}
+	results := s.backend.Reader.Fetch(c.conn.poll, ask)
+	if err := c.conn.poll.Err(); err != nil {
+		return nil, errDraining // whatever it gave, it gave up: another instance answers
+	}
+	for i := range results {
+		answers[from[i]] = s.fetched(&results[i], req.Version)
+	}
+	return answers, nil
+}
+
+func (s *Server) locate(ctx context.Context, find *names, version int16, w fetchWant) (record.TopicPartition, error) {
+	t, err := find.topic(ctx, version >= 13, w.name, w.id)
+	if err != nil {
+		return record.TopicPartition{}, err
+	}
+	return find.partition(ctx, t, w.partition)
+}
+
+// fetched turns a result into an answer.
+func (s *Server) fetched(r *fetch.Result, version int16) fetchAnswer {
+	a := fetchAnswer{code: s.code(r.Err), high: r.HighWatermark, stable: r.LastStable, start: r.LogStart, aborted: r.Aborted, batches: r.Batches, preferred: -1}
+	if version < 10 && holdsZstd(a.batches) {
+		a.code = kerr.UnsupportedCompressionType.Code
+	}
+	if a.code != 0 {
+		a.batches, a.aborted = nil, nil
+	}
+	return a
+}
+
+// epochCode checks the leader epoch that a client believes in.
+func epochCode(epoch int32) int16 {
+	switch {
+	case epoch > record.LeaderEpoch:
+		return kerr.UnknownLeaderEpoch.Code
+	case epoch < record.LeaderEpoch && epoch != -1:
+		return kerr.FencedLeaderEpoch.Code
+	}
+	return 0
+}
+
+// elsewhere says which instance of a consumer's zone should serve it (v11+), when we are in
+// another. Within the zone any of them will do: being sent around there would cost more than a cold cache.
+func (s *Server) elsewhere(req *kmsg.FetchRequest) func(record.TopicPartition) (int32, bool) {
+	none := func(record.TopicPartition) (int32, bool) { return 0, false }
+	if req.Version < 11 || req.Rack == "" {
+		return none
+	}
+	live, self := s.backend.Cluster.Live(), s.backend.Cluster.Self()
+	for _, in := range live {
+		if in.Node == self && in.Zone == req.Rack {
+			return none
+		}
+	}
+	return func(tp record.TopicPartition) (int32, bool) {
+		best, ok := instance.Preferred(live, tp, req.Rack)
+		return best.Node, ok && best.Zone == req.Rack && best.Node != self
+	}
+}
+
+// redirect answers a partition with the instance to ask instead, without records.
+func (s *Server) redirect(ctx context.Context, tp record.TopicPartition, node int32, a *fetchAnswer) bool {
+	ends, err := s.backend.Reader.Bounds(ctx, tp)
+	if err != nil {
+		return false // Fetch says what is wrong
+	}
+	*a = fetchAnswer{high: ends.HighWatermark, stable: ends.LastStable, start: ends.LogStart, preferred: node}
+	return true
+}
+
+// fit takes a large answer's share of memory until it is written. Where none is left, all but the
+// first batch is cut off: the client gets on, and comes back for the rest.
+func (s *Server) fit(c *caller, answers []fetchAnswer) {
+	total := int64(0)
+	for i := range answers {
+		total += int64(len(answers[i].batches))
+	}
+	if total <= writeChunk {
+		return
+	}
+	if s.responses.TryAcquire(total) {
+		c.release = func() { s.responses.Release(total) }
+		return
+	}
+	first := true
+	for i := range answers {
+		a := &answers[i]
+		if len(a.batches) == 0 {
+			continue
+		}
+		// Copies, so that the rest is not kept in memory by a slice of it.
+		a.batches = append([]byte(nil), firstBatch(a.batches, first)...)
+		first = false
+	}
+}
+
+// firstBatch cuts whole batches down to the first one, or to nothing.
+func firstBatch(b []byte, keep bool) []byte {
+	if !keep || len(b) < batchOverhead {
+		return nil
+	}
+	size := int64(binary.BigEndian.Uint32(b[batchLengthAt:])) + batchOverhead
+	return b[:min(size, int64(len(b)))]
+}
+
+// holdsZstd looks for batches that a client below v10 cannot read.
+func holdsZstd(b []byte) bool {
+	for len(b) > batchCodecAt {
+		if b[batchCodecAt]&batchCodecMask == codecZstd {
+			return true
+		}
+		b = b[min(int64(binary.BigEndian.Uint32(b[batchLengthAt:]))+batchOverhead, int64(len(b))):]
+	}
+	return false
+}

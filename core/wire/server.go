@@ -1,0 +1,201 @@
+// Package wire is the Kafka TCP front end: connections, frames, order of
+// answers, and one file for each API key (produce.go, fetch.go, …) with a card on
+// top.
+//
+// A connection has two goroutines. The reader takes frames in; the writer answers them in
+// their order, one at a time:
+//
+//	reader: frame → header → Produce? phase one (parse, Appender.Add) : nothing yet → queue
+//	writer: queue → Produce? what phase two gave : run the handler → response out
+//
+// so that pipelined Produce requests overlap in the ingest path, and every
+// other request starts only when all before it are answered. A Produce behind
+// such a request waits for it in the reader.
+//
+// Memory is bounded for all connections together: a large frame takes its size from
+// a budget before it is read, and only when it is its turn, so that a client can
+// hold up none but itself. A connection has at most PipelineMax requests
+// unanswered, and one large response at a time.
+//
+// Owns: the protocol. Does not own: validation of batches (core/ingest), what topics and
+// partitions hold, and authentication.
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/firnlog/firnlog/core/ingest"
+)
+
+// Server answers Kafka requests on any number of listeners.
+type Server struct {
+	settings  Settings
+	backend   Backend
+	log       *slog.Logger
+	apis      apiTable
+	sessions  *sessions
+	requests  *semaphore.Weighted
+	responses *semaphore.Weighted
+	add       func(context.Context, []ingest.Incoming) waiter
+
+	ctx      context.Context // ends when connections must go at once
+	stop     context.CancelFunc
+	draining chan struct{} // closed when no new request is taken
+	live     sync.WaitGroup
+
+	mu struct {
+		sync.Mutex
+		draining  bool
+		conns     map[*conn]struct{}
+		listeners map[net.Listener]struct{}
+	}
+}
+
+// New makes a Server; it starts nothing.
+func New(settings Settings, backend Backend, log *slog.Logger) *Server {
+	s := &Server{
+		settings: settings, backend: backend, log: log,
+		sessions:  newSessions(settings.FetchSessionsMax, time.Now),
+		requests:  semaphore.NewWeighted(settings.RequestMemory),
+		responses: semaphore.NewWeighted(settings.ResponseMemory),
+		draining:  make(chan struct{}),
+	}
+	s.add = func(ctx context.Context, in []ingest.Incoming) waiter { return backend.Appender.Add(ctx, in) }
+	s.apis = s.table()
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.mu.conns = map[*conn]struct{}{}
+	s.mu.listeners = map[net.Listener]struct{}{}
+	return s
+}
+
+// ErrClosed is what Serve returns after Shutdown.
+var ErrClosed = errors.New("server is shut down")
+
+// Serve accepts connections until ctx ends or Shutdown is called. When ctx ends it drains for
+// at most Settings.DrainMax and returns nil. listener is the name by which instances
+// advertise addresses for the clients of this one.
+func (s *Server) Serve(ctx context.Context, ln net.Listener, listener string) error {
+	if !s.addListener(ln) {
+		ln.Close()
+		return ErrClosed
+	}
+	stopped := make(chan struct{})
+	end := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.DrainMax)
+		defer cancel()
+		if err := s.Shutdown(deadline); err != nil {
+			s.log.Warn("connections closed with requests in progress", "error", err)
+		}
+	})
+	err := s.accept(ln, listener)
+	if !end() {
+		<-stopped
+		return nil
+	}
+	ln.Close()
+	return err
+}
+
+func (s *Server) addListener(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.draining {
+		return false
+	}
+	s.mu.listeners[ln] = struct{}{}
+	return true
+}
+
+// accept ends with an error when the listener is closed. Other errors (no file descriptors left) pass.
+func (s *Server) accept(ln net.Listener, listener string) error {
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			if !s.start(nc, listener) {
+				nc.Close()
+			}
+		case errors.Is(err, net.ErrClosed):
+			select {
+			case <-s.draining:
+				return ErrClosed
+			default:
+				return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
+			}
+		default:
+			s.log.Warn("connection not accepted", "error", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-s.draining:
+			}
+		}
+	}
+}
+
+// start serves one connection in goroutines of its own, unless there are too many.
+func (s *Server) start(nc net.Conn, listener string) bool {
+	c := newConn(s, nc, listener)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.draining || s.settings.ConnectionsMax > 0 && len(s.mu.conns) >= s.settings.ConnectionsMax {
+		return false
+	}
+	s.mu.conns[c] = struct{}{}
+	s.live.Go(func() {
+		c.serve()
+		s.mu.Lock()
+		delete(s.mu.conns, c)
+		s.mu.Unlock()
+	})
+	return true
+}
+
+// Shutdown stops accepting, takes no further requests, ends waits for new records, finishes
+// what is in progress until ctx ends, and closes all connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.drain()
+	done := make(chan struct{})
+	go func() { s.live.Wait(); close(done) }()
+	select {
+	case <-done:
+		s.stop()
+		return nil
+	case <-ctx.Done():
+	}
+	s.stop() // ends every connection's context, which closes it
+	<-done
+	return fmt.Errorf("finish requests in progress: %w", ctx.Err())
+}
+
+func (s *Server) drain() {
+	s.mu.Lock()
+	first := !s.mu.draining
+	s.mu.draining = true
+	var conns []*conn
+	for c := range s.mu.conns {
+		conns = append(conns, c)
+	}
+	var listeners []net.Listener
+	for ln := range s.mu.listeners {
+		listeners = append(listeners, ln)
+	}
+	s.mu.Unlock()
+	if first {
+		close(s.draining)
+	}
+	for _, ln := range listeners {
+		ln.Close()
+	}
+	for _, c := range conns {
+		c.interruptRead()
+	}
+}
