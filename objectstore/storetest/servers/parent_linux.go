@@ -1,0 +1,8 @@
+package servers
+
+import "syscall"
+
+// dieWithParent ends a server also when the test binary is killed or panics, and no cleanup runs.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
