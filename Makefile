@@ -1,0 +1,86 @@
+# firnlog: `make` alone prints the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Programs that tests need are built once per machine and kept outside the checkout.
+TOOLS ?= $(HOME)/.cache/firnlog/bin
+export PATH := $(TOOLS):$(PATH)
+GOLANGCI_VERSION ?= v2.15.0
+VERSITYGW_VERSION ?= v1.8.0
+# The last version of MinIO's repository, which is no longer maintained.
+MINIO_VERSION ?= v0.0.0-20260212201848-7aac2a2c5b7c
+SEED ?= 1
+
+.PHONY: help
+help: ## print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## build bin/firnlog
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+
+.PHONY: run
+run: build ## build and run a broker with everything it needs in one process (data in ./.firnlog)
+	./bin/firnlog dev
+
+.PHONY: test
+test: ## all tests that need nothing but Go
+	go vet ./...
+	go test ./...
+	go test -tags ablate ./sim -run Ablat -count=1
+
+.PHONY: race
+race: ## the same under the race detector
+	go test -race ./...
+
+.PHONY: test-stack
+test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
+
+.PHONY: sim
+sim: ## one simulated history: make sim SEED=n
+	go test ./sim -run 'TestSim$$' -count=1 -v -args -seed=$(SEED)
+
+.PHONY: demo
+demo: stack-tools ## produce and read real data with kcat, franz-go and Python, over three brokers on MinIO and etcd
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run TestDemo ./tests/stack/ | grep -v '^=== '
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## gofmt and golangci-lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	golangci-lint run ./...
+	golangci-lint run --build-tags stack,ablate ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz test for FUZZTIME (default 30s)
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} || exit 1; done; done
+
+.PHONY: tools
+tools: stack-tools $(TOOLS)/golangci-lint ## programs that tests need, once per machine
+
+.PHONY: stack-tools
+stack-tools: $(TOOLS)/minio $(TOOLS)/versitygw $(TOOLS)/etcd system-packages
+
+$(TOOLS)/golangci-lint:
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(TOOLS)/versitygw:
+	GOBIN=$(TOOLS) go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+
+$(TOOLS)/minio:
+	@echo "building MinIO: some minutes, once per machine"
+	GOBIN=$(TOOLS) go install github.com/minio/minio@$(MINIO_VERSION)
+
+$(TOOLS)/etcd: localstack/etcd/cmd/main.go go.mod
+	go build -trimpath -o $@ ./localstack/etcd/cmd
+
+# kcat comes from Debian's packages; a virtual environment holds the Python clients; Maven the Java ones.
+.PHONY: system-packages
+system-packages:
+	@command -v kcat >/dev/null || { echo "installing kcat"; apt-get update -qq && apt-get install -y -qq kcat >/dev/null; }
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf bin dist
