@@ -66,7 +66,11 @@ func (k Keys) TopicHeads(topic [16]byte) string {
 
 // Head holds the head of one partition.
 func (k Keys) Head(topic [16]byte, partition int32) string {
-	return k.TopicHeads(topic) + fmt.Sprintf("%010d", partition)
+	return k.Heads() + headName(topic, partition)
+}
+
+func headName(topic [16]byte, partition int32) string {
+	return fmt.Sprintf("%x/%010d", topic[:], partition)
 }
 
 // Instances is the prefix of all live instances.
@@ -110,18 +114,17 @@ func (k Keys) ParseLog(key string) LogKey {
 	if !ok {
 		return LogKey{}
 	}
-	family, name, _ := strings.Cut(rest, "/")
+	family, name, below := strings.Cut(rest, "/")
+	if !below {
+		return LogKey{Family: singleFamily(family)}
+	}
 	switch family {
-	case "format":
-		return LogKey{Family: FamilyFormat}
-	case "stamp":
-		return LogKey{Family: FamilyStamp}
-	case "floor":
-		return LogKey{Family: FamilyFloor}
 	case "topics":
-		return LogKey{Family: FamilyTopic, Name: name}
+		if name != "" && !strings.Contains(name, "/") {
+			return LogKey{Family: FamilyTopic, Name: name}
+		}
 	case "commits":
-		if id, err := ulid.ParseStrict(name); err == nil {
+		if id, err := ulid.ParseStrict(name); err == nil && id.String() == name {
 			return LogKey{Family: FamilyCommit, ID: id}
 		}
 	case "heads":
@@ -130,6 +133,19 @@ func (k Keys) ParseLog(key string) LogKey {
 	return LogKey{}
 }
 
+func singleFamily(name string) Family {
+	switch name {
+	case "format":
+		return FamilyFormat
+	case "stamp":
+		return FamilyStamp
+	case "floor":
+		return FamilyFloor
+	}
+	return FamilyOther
+}
+
+// parseHead takes only what Head writes: two spellings of one head would be two heads.
 func parseHead(name string) LogKey {
 	id, partition, ok := strings.Cut(name, "/")
 	raw, err := hex.DecodeString(id)
@@ -137,14 +153,21 @@ func parseHead(name string) LogKey {
 	if !ok || err != nil || err2 != nil || len(raw) != 16 || n < 0 {
 		return LogKey{}
 	}
-	return LogKey{Family: FamilyHead, Topic: [16]byte(raw), Partition: int32(n)}
+	key := LogKey{Family: FamilyHead, Topic: [16]byte(raw), Partition: int32(n)}
+	if headName(key.Topic, key.Partition) != name {
+		return LogKey{}
+	}
+	return key
 }
 
 // ParseInstance gives the node id of a key below Instances.
 func (k Keys) ParseInstance(key string) (node int32, ok bool) {
 	rest, ok := strings.CutPrefix(key, k.Instances())
 	n, err := strconv.ParseInt(rest, 10, 32)
-	return int32(n), ok && err == nil
+	if !ok || err != nil || n < 0 || k.Instance(int32(n)) != key {
+		return 0, false
+	}
+	return int32(n), true
 }
 
 // Mark is the value of stamp or floor: a ULID time part in milliseconds. Its bytes have a fixed width,
