@@ -20,7 +20,7 @@ const module = "github.com/firnlog/firnlog/"
 // packages of lower layers, never of its own or a higher one. A name stands for the folder and
 // all below it, unless a longer one fits.
 var layers = [][]string{
-	{"cmd", "functions", "sim", "bench"},
+	{"cmd", "functions", "sim", "bench", "tests"},
 	{"core/broker"},
 	{"core/wire", "core/rest"},
 	{"core/ingest", "core/fetch"},
@@ -37,7 +37,7 @@ var layers = [][]string{
 
 // onlyFor lists who may import what drags in much or is meant for one place.
 var onlyFor = map[string][]string{
-	"localstack":                {"cmd/firnlog", "localstack"},
+	"localstack":                {"cmd/firnlog", "localstack", "tests"},
 	"go.etcd.io/etcd/server/v3": {"localstack/etcd"},
 	"objectstore/storeurl":      {"cmd", "functions"},
 }

@@ -14,6 +14,10 @@ type api struct {
 	min, max int16
 	handle   handler
 	start    starter // two phases: requests of one connection overlap
+	shape    string  // of the request's body, see shape.go
+	outline  shape
+	// noTags are tags at the top of the body that only brokers send. They hold structs, which are not walked.
+	noTags []uint32
 }
 
 // handler answers a request. An error closes the connection without an answer.
@@ -39,23 +43,24 @@ type apiTable map[int16]*api
 func (s *Server) table() apiTable {
 	t := apiTable{}
 	for _, a := range []api{
-		{key: kmsg.Produce, min: 0, max: 13, start: s.produce}, // 0-2 are refused, see produce.go
-		{key: kmsg.Fetch, min: 4, max: 18, handle: on(s.fetch)},
-		{key: kmsg.ListOffsets, min: 0, max: 11, handle: on(s.listOffsets)},
-		{key: kmsg.Metadata, min: 0, max: 13, handle: on(s.metadata)},
-		{key: kmsg.ApiVersions, min: 0, max: 4, handle: on(s.apiVersions)},
-		{key: kmsg.CreateTopics, min: 0, max: 7, handle: on(s.createTopics)},
-		{key: kmsg.DeleteTopics, min: 0, max: 6, handle: on(s.deleteTopics)},
-		{key: kmsg.DeleteRecords, min: 0, max: 2, handle: on(s.deleteRecords)},
-		{key: kmsg.InitProducerID, min: 0, max: 5, handle: on(s.initProducerID)},
-		{key: kmsg.OffsetForLeaderEpoch, min: 0, max: 4, handle: on(s.offsetForLeaderEpoch)},
-		{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: on(s.describeConfigs)},
-		{key: kmsg.AlterConfigs, min: 0, max: 2, handle: on(s.alterConfigs)},
-		{key: kmsg.CreatePartitions, min: 0, max: 3, handle: on(s.createPartitions)},
-		{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: on(s.incrementalAlterConfigs)},
-		{key: kmsg.DescribeCluster, min: 0, max: 2, handle: on(s.describeCluster)},
-		{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: on(s.describeTopicPartitions)},
+		{key: kmsg.Produce, min: 0, max: 13, start: s.produce, shape: "3+s h i [-12s 13+u [i B]]"}, // 0-2 are refused, see produce.go
+		{key: kmsg.Fetch, min: 4, max: 18, handle: on(s.fetch), noTags: []uint32{1}, shape: "-14i i i i b 7+i 7+i [-12s 13+u [i 9+i l 12+i 5+l i]] 7+[-12s 13+u (i)] 11+s"},
+		{key: kmsg.ListOffsets, min: 0, max: 11, handle: on(s.listOffsets), shape: "i 2+b [s [i 4+i l -0i]] 10+i"},
+		{key: kmsg.Metadata, min: 0, max: 13, handle: on(s.metadata), shape: "[10+u s] 4+b 8-10b 8+b"},
+		{key: kmsg.ApiVersions, min: 0, max: 4, handle: on(s.apiVersions), shape: "3+s 3+s"},
+		{key: kmsg.CreateTopics, min: 0, max: 7, handle: on(s.createTopics), shape: "[s i h [i (i)] [s s]] i 1+b"},
+		{key: kmsg.DeleteTopics, min: 0, max: 6, handle: on(s.deleteTopics), shape: "6+[s u] -5(s) i"},
+		{key: kmsg.DeleteRecords, min: 0, max: 2, handle: on(s.deleteRecords), shape: "[s [i l]] i"},
+		{key: kmsg.InitProducerID, min: 0, max: 5, handle: on(s.initProducerID), shape: "s i 3+l 3+h"},
+		{key: kmsg.OffsetForLeaderEpoch, min: 0, max: 4, handle: on(s.offsetForLeaderEpoch), shape: "3+i [s [i 2+i i]]"},
+		{key: kmsg.DescribeConfigs, min: 0, max: 4, handle: on(s.describeConfigs), shape: "[b s (s)] 1+b 3+b"},
+		{key: kmsg.AlterConfigs, min: 0, max: 2, handle: on(s.alterConfigs), shape: "[b s [s s]] b"},
+		{key: kmsg.CreatePartitions, min: 0, max: 3, handle: on(s.createPartitions), shape: "[s i [(i)]] i b"},
+		{key: kmsg.IncrementalAlterConfigs, min: 0, max: 1, handle: on(s.incrementalAlterConfigs), shape: "[b s [s b s]] b"},
+		{key: kmsg.DescribeCluster, min: 0, max: 2, handle: on(s.describeCluster), shape: "b 1+b 2+b"},
+		{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: on(s.describeTopicPartitions), shape: "[s] i {s i}"},
 	} {
+		a.outline = parseShape(a.shape)
 		t[a.key.Int16()] = &a
 	}
 	return t

@@ -16,7 +16,7 @@ const (
 	smallFrame = 16 << 10
 	// parsedFactor is how much memory a parsed request may take for each byte of its
 	// frame: the smallest array elements are a byte or two and become structs. Produce is excepted: its
-	// frame is mostly records, which are not copied, and checkShape refuses any other.
+	// frame is mostly records, which are not copied, and parseBody refuses any other.
 	parsedFactor = 64
 	// frameBytesMin is key, version and correlation id.
 	frameBytesMin = 8

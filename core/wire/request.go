@@ -75,6 +75,14 @@ func (r *request) parseHeader(frame []byte, apis apiTable) error {
 	return nil
 }
 
+// A Produce may name as many topics and partitions as it can have batches for, and some in any case; so its parsed form is
+// about as large as its frame.
+const (
+	produceElementsMin = 1024
+	produceElementsMax = 200_000
+	batchBytesMin      = 61
+)
+
 func (r *request) newMessage() kmsg.Request {
 	msg := r.api.key.Request()
 	msg.SetVersion(r.version)
@@ -88,6 +96,13 @@ func (r *request) parseBody() error {
 		return nil
 	}
 	r.msg = r.newMessage()
+	elements, err := r.api.outline.check(r.body, r.version, r.msg.IsFlexible(), r.api.noTags...)
+	if err != nil {
+		return fmt.Errorf("%s version %d: %w", r.api.name(), r.version, err)
+	}
+	if limit := produceElementsMin + len(r.body)/batchBytesMin; r.api.key == kmsg.Produce && elements > min(limit, produceElementsMax) {
+		return fmt.Errorf("%w: %d bytes of Produce name %d partitions", errFrame, len(r.body), elements)
+	}
 	if err := r.msg.ReadFrom(r.body); err != nil {
 		return fmt.Errorf("%w: %s version %d: %w", errFrame, r.api.name(), r.version, err)
 	}

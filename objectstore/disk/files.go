@@ -64,7 +64,7 @@ func tidy(temp string) (lock *os.File, err error) {
 	}
 	defer func() {
 		if err != nil {
-			lock.Close()
+			_ = lock.Close()
 		}
 	}()
 	fd := int(lock.Fd())

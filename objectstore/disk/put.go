@@ -93,7 +93,11 @@ func (s *Store) makeFolder(folder string) error {
 	if err := s.makeFolder(above); err != nil {
 		return err
 	}
-	if err := s.files.Mkdir(folder); err != nil && !(errors.Is(err, fs.ErrExist) && isFolder(folder)) {
+	err := s.files.Mkdir(folder)
+	if errors.Is(err, fs.ErrExist) && isFolder(folder) {
+		err = nil
+	}
+	if err != nil {
 		return err
 	}
 	if err := s.files.SyncFolder(above); err != nil {

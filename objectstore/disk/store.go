@@ -91,7 +91,7 @@ func read(path string, offset, length int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read: nothing to lose
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err

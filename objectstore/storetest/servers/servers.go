@@ -179,15 +179,18 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 // output keeps the end of what a server says.
 type output struct {
 	mu struct {
 		sync.Mutex
-		bytes.Buffer
+		end bytes.Buffer
 	}
 }
 
@@ -197,9 +200,9 @@ const outputMax = 16 << 10
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.mu.Buffer.Write(p)
-	if extra := o.mu.Len() - outputMax; extra > 0 {
-		o.mu.Next(extra)
+	o.mu.end.Write(p)
+	if extra := o.mu.end.Len() - outputMax; extra > 0 {
+		o.mu.end.Next(extra)
 	}
 	return len(p), nil
 }
@@ -208,5 +211,5 @@ func (o *output) Write(p []byte) (int, error) {
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.mu.Buffer.String()
+	return o.mu.end.String()
 }

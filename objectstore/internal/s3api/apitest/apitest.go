@@ -130,7 +130,7 @@ func answer(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	if code != "" {
-		fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>as the test says</Message></Error>`, code)
+		_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>as the test says</Message></Error>`, code)
 	}
 }
 
@@ -287,11 +287,11 @@ func shortPages(t *testing.T, open func(*testing.T, string) objectstore.Store) {
 		if token != "one" { // S3 may give an empty page that is not the last
 			contents = fmt.Sprintf("<Contents><Key>%s/p/%s</Key><Size>7</Size></Contents>", Prefix, "k"+token)
 		}
-		fmt.Fprintf(w, `<?xml version="1.0"?><ListBucketResult><IsTruncated>%v</IsTruncated>%s`, next != "", contents)
+		_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><ListBucketResult><IsTruncated>%v</IsTruncated>%s`, next != "", contents)
 		if next != "" {
-			fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", next)
+			_, _ = fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", next)
 		}
-		fmt.Fprint(w, "</ListBucketResult>")
+		_, _ = fmt.Fprint(w, "</ListBucketResult>")
 	})
 	page, err := open(t, address).List(t.Context(), "p/", "", 10)
 	if err != nil || fmt.Sprint(page) != "[{p/k 7} {p/ktwo 7}]" {
@@ -308,7 +308,7 @@ func deleteOneFails(t *testing.T, open func(*testing.T, string) objectstore.Stor
 	} {
 		address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
-			fmt.Fprintf(w, `<?xml version="1.0"?><DeleteResult><Error><Key>%s/b</Key><Code>%s</Code><Message>as the test says</Message></Error></DeleteResult>`, Prefix, code)
+			_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><DeleteResult><Error><Key>%s/b</Key><Code>%s</Code><Message>as the test says</Message></Error></DeleteResult>`, Prefix, code)
 		})
 		err := open(t, address).Delete(t.Context(), "a", "b")
 		if want == nil && err != nil {
