@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -82,7 +83,7 @@ func (kv *KV) arm(now time.Time) {
 	})
 }
 
-// expire ends every lease whose time is over.
+// expire ends every lease whose time is over, in the order of their ends and ids.
 func (kv *KV) expire(now time.Time) {
 	var over []coordination.LeaseID
 	for id, g := range kv.mu.leases.granted {
@@ -90,7 +91,9 @@ func (kv *KV) expire(now time.Time) {
 			over = append(over, id)
 		}
 	}
-	slices.Sort(over)
+	slices.SortFunc(over, func(a, b coordination.LeaseID) int {
+		return cmp.Or(kv.mu.leases.granted[a].end.Compare(kv.mu.leases.granted[b].end), cmp.Compare(a, b))
+	})
 	for _, id := range over {
 		kv.end(id)
 	}
