@@ -21,7 +21,7 @@ const module = "github.com/firnlog/firnlog/"
 // all below it, unless a longer one fits.
 var layers = [][]string{
 	{"cmd", "functions", "sim", "bench", "tests"},
-	{"core/broker"},
+	{"core/broker", "core/coretest"},
 	{"core/wire", "core/rest"},
 	{"core/ingest", "core/fetch"},
 	{"core/group", "core/txn", "core/topic"},

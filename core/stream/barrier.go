@@ -51,7 +51,7 @@ func (s *Stream) Barrier(ctx context.Context) error {
 	case b.running == nil:
 		mine = &round{done: make(chan struct{})}
 		b.running = mine
-		go s.runBarriers()
+		go s.runBarriers(mine)
 	case b.next == nil:
 		b.next = &round{done: make(chan struct{})}
 		mine = b.next
@@ -67,23 +67,21 @@ func (s *Stream) Barrier(ctx context.Context) error {
 	}
 }
 
-// runBarriers runs rounds until nobody waits.
-func (s *Stream) runBarriers() {
+// runBarriers runs rounds, r first, until nobody waits. Whether it goes on is decided where the next round
+// is taken: were that asked again later, a caller in between would start a second
+// one of these, and both would run the same round.
+func (s *Stream) runBarriers(r *round) {
 	b := &s.barriers
-	for {
-		b.Lock()
-		r := b.running
-		b.Unlock()
-		if r == nil {
-			return
-		}
+	for r != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
 		r.err = s.barrier(ctx)
 		cancel()
 		b.Lock()
+		done := r
 		b.running, b.next = b.next, nil
+		r = b.running
 		b.Unlock()
-		close(r.done)
+		close(done.done)
 	}
 }
 
