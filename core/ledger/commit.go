@@ -201,7 +201,7 @@ func readRun(r *reader, run *Run, topics []record.TopicID, segments int, stamp i
 		e.MaxTimestamp = stamp
 		if kind == 1 {
 			e.Producer = record.ProducerID(r.int63())
-			e.Epoch = record.Epoch(r.int31())
+			e.Epoch = record.Epoch(r.int15())
 			e.Sequence = r.int31()
 		} else if kind != 0 {
 			r.fail()

@@ -77,7 +77,7 @@ func DecodeHead(value []byte) (*Head, error) {
 	h := &Head{AsOf: coordination.Revision(r.int63()), Next: record.Offset(r.int63()), LogStart: record.Offset(r.int63())}
 	h.Producers = make([]HeadProducer, r.count(5))
 	for i := range h.Producers {
-		p := HeadProducer{ID: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int31()), Last: r.int31(), Revision: coordination.Revision(r.int63())}
+		p := HeadProducer{ID: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int15()), Last: r.int31(), Revision: coordination.Revision(r.int63())}
 		p.window = make([]seen, r.count(3))
 		for k := range p.window {
 			p.window[k] = seen{r.int31(), r.int31(), record.Offset(r.int63())}

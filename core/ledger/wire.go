@@ -68,6 +68,16 @@ func (r *reader) int31() int32 {
 	return int32(v)
 }
 
+// int15 is a uint that fits a non-negative int16.
+func (r *reader) int15() int16 {
+	v := r.uint()
+	if v > 1<<15-1 {
+		r.fail()
+		return 0
+	}
+	return int16(v)
+}
+
 func (r *reader) int() int64 {
 	v, n := binary.Varint(r.b)
 	if n <= 0 {
