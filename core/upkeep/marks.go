@@ -20,9 +20,10 @@ func (u *Upkeep) RaiseStamp(ctx context.Context) error {
 	return u.raise(ctx, u.Keys.Stamp(), next)
 }
 
-// RaiseFloor moves the floor to the newest stamp that has stood for the lag, as seen by this process: every
-// id drawn since then is above it. From then on no id at or below it may be
-// committed, which is what makes trimming and sweeping safe.
+// RaiseFloor moves the floor to just below the newest stamp that has stood for the lag, as seen by this
+// process: every id drawn since then is at or above that stamp (a slow clock draws the stamp
+// itself), so above the floor. From then on no id at or below it may be committed, which is what makes
+// trimming and sweeping safe.
 func (u *Upkeep) RaiseFloor(ctx context.Context) error {
 	s, ok := u.stoodFor(u.Lag)
 	if !ok {
@@ -32,10 +33,11 @@ func (u *Upkeep) RaiseFloor(ctx context.Context) error {
 	if err := u.Stream.View(func(l *ledger.Ledger) { floor = l.Floor() }); err != nil {
 		return err
 	}
-	if s.stamp <= floor && rule.On(rule.FloorMonotone) {
+	to := s.stamp - 1
+	if to <= floor && rule.On(rule.FloorMonotone) {
 		return nil
 	}
-	return u.raise(ctx, u.Keys.Floor(), s.stamp)
+	return u.raise(ctx, u.Keys.Floor(), to)
 }
 
 // raise sets a mark if it is lower: a paused instance must not turn it back.
