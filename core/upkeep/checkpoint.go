@@ -2,6 +2,7 @@ package upkeep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -102,10 +103,14 @@ func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool,
 			changes = append(changes, coordination.PutKey(w.key, value))
 		}
 		done, err := u.commit(ctx, guards, changes)
-		if err != nil {
+		switch {
+		case n == 1 && errors.Is(err, coordination.ErrTooLarge):
+			u.Log.Error("a head is too large for etcd: the commits of this partition stay", "key", writes[0].key, "bytes", bytes)
+			writes = writes[1:]
+			continue
+		case err != nil:
 			return false, fmt.Errorf("checkpoint %d heads of %d bytes: %w", n, bytes, err)
-		}
-		if !done {
+		case !done:
 			return false, nil
 		}
 		writes = writes[n:]

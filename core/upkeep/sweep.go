@@ -54,7 +54,7 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	return u.sweepObjects(ctx, floor, refs)
+	return u.sweepObjects(ctx, string(snap.Items[1].Value), floor, refs)
 }
 
 // references reads every object that a commit or a head names, at one revision.
@@ -110,7 +110,7 @@ func (u *Upkeep) refer(refs map[ulid.ULID]struct{}, it coordination.Item) error 
 	return nil
 }
 
-func (u *Upkeep) sweepObjects(ctx context.Context, floor coordination.Mark, refs map[ulid.ULID]struct{}) error {
+func (u *Upkeep) sweepObjects(ctx context.Context, era string, floor coordination.Mark, refs map[ulid.ULID]struct{}) error {
 	var doomed []string
 	seen := map[ulid.ULID]struct{}{}
 	for after := ""; ; {
@@ -138,7 +138,7 @@ func (u *Upkeep) sweepObjects(ctx context.Context, floor coordination.Mark, refs
 		after = list[len(list)-1].Key
 	}
 	u.forgetSuspects(seen)
-	return u.delete(ctx, doomed)
+	return u.delete(ctx, era, doomed)
 }
 
 // suspectFor notes an unreferenced object, and says whether it has been one for the grace.
@@ -163,8 +163,17 @@ func (u *Upkeep) forgetSuspects(still map[ulid.ULID]struct{}) {
 	}
 }
 
-func (u *Upkeep) delete(ctx context.Context, keys []string) error {
+// delete removes objects, as long as log/format is what it was when they were judged.
+func (u *Upkeep) delete(ctx context.Context, era string, keys []string) error {
 	for len(keys) > 0 {
+		// A restore in the meantime may refer to them again.
+		snap, err := u.KV.Get(ctx, u.Keys.Format())
+		if err != nil {
+			return fmt.Errorf("read format: %w", err)
+		}
+		if string(snap.Items[0].Value) != era {
+			return nil
+		}
 		n := min(len(keys), sweepDelete)
 		if err := u.Store.Delete(ctx, keys[:n]...); err != nil {
 			return fmt.Errorf("delete %d unreferenced segments: %w", n, err)

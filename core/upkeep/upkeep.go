@@ -62,6 +62,7 @@ type Upkeep struct {
 		sync.Mutex
 		samples  []sample                // what stood when, oldest first
 		suspects map[ulid.ULID]time.Time // objects found unreferenced, and since when
+		observed int                     // samples ever taken
 	}
 }
 
@@ -125,8 +126,8 @@ func (u *Upkeep) steps() []step {
 	}
 }
 
-// samplesMax bounds what is remembered; older samples are thinned out.
-const samplesMax = 4096
+// thinEvery is after how many samples the older ones are thinned out.
+const thinEvery = 256
 
 // Observe notes what stands now, so that steps can tell how long it has stood.
 func (u *Upkeep) Observe() {
@@ -141,14 +142,21 @@ func (u *Upkeep) Observe() {
 		u.mu.samples = u.mu.samples[:0] // another era
 	}
 	u.mu.samples = append(u.mu.samples, s)
-	if len(u.mu.samples) > samplesMax { // keep every second one of the older half
-		half := u.mu.samples[:samplesMax/2]
-		kept := u.mu.samples[:0]
-		for i := 0; i < len(half); i += 2 {
-			kept = append(kept, half[i])
-		}
-		u.mu.samples = append(kept, u.mu.samples[samplesMax/2:]...)
+	if u.mu.observed++; u.mu.observed%thinEvery == 0 {
+		u.mu.samples = thin(u.mu.samples, s.at)
 	}
+}
+
+// thin keeps samples a sixty-fourth of their age apart: fine for the lag, enough for a day, and some
+// hundreds in all.
+func thin(samples []sample, now time.Time) []sample {
+	kept := samples[:0]
+	for i, s := range samples {
+		if i == 0 || i == len(samples)-1 || samples[i+1].at.Sub(kept[len(kept)-1].at) > now.Sub(s.at)/64 {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // stoodFor gives the newest sample that is at least d old.
