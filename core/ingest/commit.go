@@ -178,8 +178,13 @@ func (g *Ingest) try(ctx context.Context, s *sending) (coordination.Revision, er
 }
 
 // again puts the same batches under new ids: refused by the floor with no try unknown is definite.
-// The segments behind wait, so sealing order holds.
+// The segments behind wait, so sealing order holds. The barrier brings the stamp that stands now: ids
+// drawn from an older one, by an instance whose watch lags, would be refused for ever.
 func (g *Ingest) again(ctx context.Context, s *sending) *sending {
+	if err := g.Stream.Barrier(ctx); err != nil {
+		g.giveUp(s, err)
+		return nil
+	}
 	s.expect.Forget()
 	for _, f := range s.flushes {
 		if !rule.On(rule.NoEagerDelete) {
@@ -320,7 +325,7 @@ func (g *Ingest) abandon() {
 		default:
 		}
 		g.mu.Lock()
-		g.mu.closing = true
+		g.close()
 		items := g.mu.batcher.Take()
 		g.mu.Unlock()
 		if len(items) == 0 {

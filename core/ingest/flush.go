@@ -133,12 +133,7 @@ func (g *Ingest) Run(ctx context.Context) error {
 // Drain refuses new batches, flushes what is there, and waits until every batch has its outcome.
 func (g *Ingest) Drain(ctx context.Context) error {
 	g.mu.Lock()
-	if !g.mu.closing {
-		g.mu.closing = true
-		if g.mu.onTheirWay == 0 {
-			close(g.mu.idle)
-		}
-	}
+	g.close()
 	g.mu.Unlock()
 	g.wake()
 	select {
@@ -146,6 +141,16 @@ func (g *Ingest) Drain(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("drain ingest: %w", ctx.Err())
+	}
+}
+
+// close refuses new batches from here on; g.mu is held.
+func (g *Ingest) close() {
+	if !g.mu.closing {
+		g.mu.closing = true
+		if g.mu.onTheirWay == 0 {
+			close(g.mu.idle)
+		}
 	}
 }
 

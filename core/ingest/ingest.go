@@ -15,7 +15,7 @@ import (
 // Incoming is one record batch of one partition, as a producer sent it.
 type Incoming struct {
 	Partition record.TopicPartition
-	Batch     []byte // v2; kept as it is and not copied: must not change until the outcome is known
+	Batch     []byte // v2; not copied, and kept by the cache: must never change again
 }
 
 // Outcome is what became of one batch.
