@@ -154,7 +154,7 @@ func (r *Retry) repeat(ctx context.Context, op Op, key string, attempt func(cont
 // once runs one attempt within AttemptMax and what is left of TotalMax. A
 // deadline that was not ctx's own says that the store is slow.
 func (r *Retry) once(ctx context.Context, started time.Time, attempt func(context.Context) error) error {
-	limit := time.Duration(0)
+	limit := r.policy.AttemptMax
 	if limit == 0 {
 		return attempt(ctx)
 	}
