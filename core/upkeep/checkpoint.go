@@ -82,8 +82,9 @@ func (u *Upkeep) heads(through coordination.Revision) (writes []headWrite, more 
 }
 
 // writeHeads writes as many heads as fit, the rest in further transactions. done is false when somebody else
-// moved one of them: the stream brings that, and the next round goes on from there.
+// moved one of them, or one is too large: the next round goes on from there.
 func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool, err error) {
+	whole := true
 	for len(writes) > 0 {
 		var guards []coordination.Guard
 		var changes []coordination.Change
@@ -106,7 +107,7 @@ func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool,
 		switch {
 		case n == 1 && errors.Is(err, coordination.ErrTooLarge):
 			u.Log.Error("a head is too large for etcd: the commits of this partition stay", "key", writes[0].key, "bytes", bytes)
-			writes = writes[1:]
+			writes, whole = writes[1:], false
 			continue
 		case err != nil:
 			return false, fmt.Errorf("checkpoint %d heads of %d bytes: %w", n, bytes, err)
@@ -115,7 +116,7 @@ func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool,
 		}
 		writes = writes[n:]
 	}
-	return true, nil
+	return whole, nil
 }
 
 // notIdle drops producers by this instance's clock (only without rule ExpireByRecord).
