@@ -86,8 +86,13 @@ func (s *Stream) runBarriers(r *round) {
 }
 
 func (s *Stream) barrier(ctx context.Context) error {
-	snap, err := s.KV.Get(ctx, s.Keys.Floor())
+	before := s.applied()
+	snap, err := s.KV.Get(ctx, s.Keys.Format())
 	if err != nil {
+		return fmt.Errorf("barrier: %w: %w", ErrNotReady, err)
+	}
+	if err := s.sameEtcd(&snap, before); err != nil {
+		s.nudge() // opening the watch anew finds the same
 		return fmt.Errorf("barrier: %w: %w", ErrNotReady, err)
 	}
 	t := time.NewTimer(0)

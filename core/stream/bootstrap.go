@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -109,20 +110,25 @@ func (s *Stream) install(l *ledger.Ledger, at coordination.Revision, folded map[
 	s.advance()
 }
 
-// follow is one life of the watch: bootstrap, then updates until it breaks. When
-// only the watch broke, it is opened again where it was.
+// follow is one life of the ledger: bootstrap, then updates until it breaks. When
+// only the watch broke, and etcd is still the same, it is opened again where it was.
 func (s *Stream) follow(ctx context.Context) error {
 	at, err := s.bootstrap(ctx)
 	if err != nil {
 		return err
 	}
 	s.Log.Info("log read", "revision", at)
-	for {
-		err := s.watch(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
+	for err = nil; ; err = s.checkEtcd(ctx) {
+		if err == nil {
+			err = s.watch(ctx)
 		}
-		if !errors.Is(err, coordination.ErrUnavailable) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ledger.ErrEra):
+			s.forget()
+			fallthrough
+		case !errors.Is(err, coordination.ErrUnavailable):
 			return fmt.Errorf("%w: %w", errMoved, err)
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {
@@ -131,7 +137,32 @@ func (s *Stream) follow(ctx context.Context) error {
 	}
 }
 
-// watch applies updates until the watch ends, or stalls while somebody waits.
+// sameEtcd says whether a linearizable read of log/format can be of the etcd that this ledger comes from. One
+// that is behind what was seen before the read, or has another era, is not; watching it
+// from where we are would mix two histories.
+func (s *Stream) sameEtcd(snap *coordination.Snapshot, before coordination.Revision) error {
+	if snap.Revision < before {
+		return fmt.Errorf("etcd is at revision %d, the log was at %d: %w", snap.Revision, before, ledger.ErrEra)
+	}
+	if ours := s.FormatValue(); ours != nil && !bytes.Equal(ours, snap.Items[0].Value) {
+		return fmt.Errorf("log/format is %q: %w", snap.Items[0].Value, ledger.ErrEra)
+	}
+	return nil
+}
+
+// checkEtcd looks before a watch is opened again: it may be another etcd by now.
+func (s *Stream) checkEtcd(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	before := s.applied()
+	snap, err := s.KV.Get(ctx, s.Keys.Format())
+	if err != nil {
+		return fmt.Errorf("read format: %w", err)
+	}
+	return s.sameEtcd(&snap, before)
+}
+
+// watch applies updates until the watch ends, or is silent while somebody waits.
 func (s *Stream) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -141,9 +172,10 @@ func (s *Stream) watch(ctx context.Context) error {
 	}
 	s.barriers.use(w)
 	defer s.barriers.use(nil)
-	for {
+	for news := time.Now(); ; {
 		select {
 		case u, ok := <-w.Updates():
+			news = time.Now()
 			if !ok {
 				return fmt.Errorf("watch closed: %w", coordination.ErrUnavailable)
 			}
@@ -154,6 +186,9 @@ func (s *Stream) watch(ctx context.Context) error {
 				return err
 			}
 		case <-s.behind:
+			if time.Since(news) < silenceMax {
+				continue // it only lags: opened anew it would lag more, and with many who wait never deliver
+			}
 			return fmt.Errorf("watch is silent: %w", coordination.ErrUnavailable)
 		}
 	}
