@@ -1,6 +1,7 @@
 package minio_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -11,9 +12,9 @@ import (
 )
 
 func TestMinIO_SpeaksToAScriptedServer(t *testing.T) {
-	apitest.Run(t, func(t *testing.T, address string) objectstore.Store {
+	apitest.Run(t, func(t *testing.T, address string, transport http.RoundTripper) objectstore.Store {
 		store, err := minio.Open(minio.Options{
-			Endpoint: address, Bucket: apitest.Bucket, Prefix: apitest.Prefix,
+			Endpoint: address, Bucket: apitest.Bucket, Prefix: apitest.Prefix, Transport: transport,
 			Credentials: credentials.NewStaticV4("access", "secret", ""),
 		})
 		if err != nil {

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -11,9 +12,9 @@ import (
 )
 
 func TestS3_SpeaksToAScriptedServer(t *testing.T) {
-	apitest.Run(t, func(t *testing.T, address string) objectstore.Store {
+	apitest.Run(t, func(t *testing.T, address string, transport http.RoundTripper) objectstore.Store {
 		store, err := s3.Open(t.Context(), s3.Options{
-			Endpoint: "http://" + address, Bucket: apitest.Bucket, Prefix: apitest.Prefix,
+			Endpoint: "http://" + address, Bucket: apitest.Bucket, Prefix: apitest.Prefix, Transport: transport,
 			Credentials: credentials.NewStaticCredentialsProvider("access", "secret", ""),
 		})
 		if err != nil {

@@ -173,7 +173,11 @@ func allKeys(t *testing.T, store objectstore.Store, prefix string, limit int) []
 		if len(page) < limit {
 			return keys
 		}
-		after = page[len(page)-1].Key
+		last := page[len(page)-1].Key
+		if last <= after {
+			t.Fatalf("page after %q ends in %q", after, last)
+		}
+		after = last
 	}
 }
 

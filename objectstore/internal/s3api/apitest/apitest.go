@@ -29,8 +29,10 @@ const (
 	Prefix = "some/prefix"
 )
 
-// Run runs the checks. open makes a store whose server listens on HOST:PORT.
-func Run(t *testing.T, open func(t *testing.T, address string) objectstore.Store) {
+// Run runs the checks. openWith makes a store whose server listens on HOST:PORT; the
+// transport may be nil.
+func Run(t *testing.T, openWith func(t *testing.T, address string, transport http.RoundTripper) objectstore.Store) {
+	open := func(t *testing.T, address string) objectstore.Store { return openWith(t, address, nil) }
 	t.Run("AnswersHaveTheirClass", func(t *testing.T) { answers(t, open) })
 	t.Run("SilenceHasItsClass", func(t *testing.T) { silence(t, open) })
 	t.Run("NoConnectionIsUnavailable", func(t *testing.T) { noConnection(t, open) })
@@ -39,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T, address string) objectstore.Store
 	t.Run("Get_IgnoredRangeIsCutHere", func(t *testing.T) { ignoredRange(t, open) })
 	t.Run("Get_ShortBodyIsUnavailable", func(t *testing.T) { shortBody(t, open) })
 	t.Run("List_ShortPagesAreNotTheEnd", func(t *testing.T) { shortPages(t, open) })
+	t.Run("List_ContextEndedBetweenPagesIsNotTheEnd", func(t *testing.T) { endedBetweenPages(t, openWith) })
 	t.Run("Delete_OneKeyOfManyFails", func(t *testing.T) { deleteOneFails(t, open) })
 }
 
@@ -297,6 +300,42 @@ func shortPages(t *testing.T, open func(*testing.T, string) objectstore.Store) {
 	if err != nil || fmt.Sprint(page) != "[{p/k 7} {p/ktwo 7}]" {
 		t.Errorf("list: %v, %v", page, err)
 	}
+}
+
+// endedBetweenPages ends the context when the first page has been read.
+func endedBetweenPages(t *testing.T, open func(*testing.T, string, http.RoundTripper) objectstore.Store) {
+	address := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `<?xml version="1.0"?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>more</NextContinuationToken><Contents><Key>%s/p/k</Key></Contents></ListBucketResult>`, Prefix)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	transport := roundTrips(func(r *http.Request) (*http.Response, error) {
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil {
+			response.Body = closing{response.Body, cancel}
+		}
+		return response, err
+	})
+	page, err := open(t, address, transport).List(ctx, "p/", "", 10)
+	if page != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("list: %v, %v; want canceled", page, err)
+	}
+}
+
+// roundTrips is a transport as a function.
+type roundTrips func(*http.Request) (*http.Response, error)
+
+func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// closing calls a function when a body is closed.
+type closing struct {
+	io.ReadCloser
+	then func()
+}
+
+func (c closing) Close() error {
+	defer c.then()
+	return c.ReadCloser.Close()
 }
 
 func deleteOneFails(t *testing.T, open func(*testing.T, string) objectstore.Store) {

@@ -31,11 +31,6 @@ func RunOnServer(t *testing.T, server *servers.Server, open Open) {
 	t.Run("Restart_IsRiddenOutByRetry", func(t *testing.T) { restart(t, server, fresh(), open) })
 }
 
-// roundTrips is a transport as a function.
-type roundTrips func(*http.Request) (*http.Response, error)
-
-func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // corrupted flips one bit of a body behind the SDK's back.
 func corrupted(t *testing.T, server *servers.Server, prefix string, open Open) {
 	flipAt := -1
