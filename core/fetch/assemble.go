@@ -79,7 +79,36 @@ func classOf(err error) error {
 }
 
 // eachBatch walks the batches of a span with their offsets until fn says no.
+//
+// An offset is the sum of what the headers before it say, so one damaged header would move all
+// that follow. The headers are therefore added up first; where they do not come to what the log says,
+// every batch is checked by its CRC, and those before the first damaged one are as good as ever.
 func eachBatch(o *cache.Object, s *ledger.Span, fn func(base record.Offset, h record.Header, b []byte) bool) error {
+	damage := addUp(o, s)
+	base := s.Base
+	for _, piece := range o.Range(s.Position, s.Length) {
+		for b, err := range record.Batches(piece) {
+			if err != nil {
+				return err
+			}
+			h, err := record.ReadHeader(b)
+			if damage != nil {
+				h, err = record.Check(b)
+			}
+			if err != nil {
+				return err
+			}
+			if !fn(base, h, b) {
+				return nil
+			}
+			base += record.Offset(h.LastOffsetDelta) + 1
+		}
+	}
+	return damage
+}
+
+// addUp compares the headers of a span with what the log says of it.
+func addUp(o *cache.Object, s *ledger.Span) error {
 	base, seen := s.Base, int64(0)
 	for _, piece := range o.Range(s.Position, s.Length) {
 		for b, err := range record.Batches(piece) {
@@ -89,9 +118,6 @@ func eachBatch(o *cache.Object, s *ledger.Span, fn func(base record.Offset, h re
 			h, err := record.ReadHeader(b)
 			if err != nil {
 				return err
-			}
-			if !fn(base, h, b) {
-				return nil
 			}
 			base += record.Offset(h.LastOffsetDelta) + 1
 			seen += int64(len(b))
