@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -56,6 +57,9 @@ func serve(ctx context.Context, s config.Serving, linger time.Duration, store ob
 		return err
 	}
 	defer kv.Close()
+	if c, ok := store.(io.Closer); ok {
+		defer c.Close()
+	}
 	b, err := broker.New(broker.Settings{Serving: s, Linger: linger, Store: store, KV: kv, Version: version(), Log: log})
 	if err != nil {
 		return err

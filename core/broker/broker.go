@@ -82,6 +82,8 @@ func New(s Settings) (*Broker, error) {
 	}
 	keys := coordination.NewKeys(s.Cluster)
 	store := b.store()
+	s.KV = coordination.NewMeter(s.KV, time.Now, func(o coordination.Observation) { b.metrics.Coordination(o.Op.String(), o.Took, o.Err) })
+	b.KV = s.KV
 	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream")})
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
 	b.ingest = ingest.New(ingest.Settings{

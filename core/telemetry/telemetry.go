@@ -31,6 +31,8 @@ type Metrics struct {
 	storeSeconds  *prometheus.HistogramVec
 	storeBytes    *prometheus.CounterVec
 	kvRequests    *prometheus.CounterVec
+	kvErrors      *prometheus.CounterVec
+	kvSeconds     *prometheus.HistogramVec
 	flushes       prometheus.Counter
 	flushBytes    prometheus.Counter
 	flushBatches  prometheus.Counter
@@ -47,13 +49,15 @@ func NewMetrics() *Metrics {
 		storeSeconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_store_request_seconds", Help: "Time of requests to the object store, by kind.", Buckets: seconds}, []string{"op"}),
 		storeBytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_store_bytes_total", Help: "Bytes to (out) and from (in) the object store."}, []string{"direction"}),
 		kvRequests:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_etcd_requests_total", Help: "Requests to etcd, by kind."}, []string{"op"}),
+		kvErrors:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_etcd_errors_total", Help: "Requests to etcd that failed, by kind."}, []string{"op"}),
+		kvSeconds:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_etcd_request_seconds", Help: "Time of requests to etcd, by kind.", Buckets: seconds}, []string{"op"}),
 		flushes:       prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flushes_total", Help: "Commits that were confirmed."}),
 		flushBytes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_bytes_total", Help: "Bytes of segments committed."}),
 		flushBatches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_batches_total", Help: "Record batches committed."}),
 		flushSeconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_flush_seconds", Help: "Time of each part of a flush: put, commit, learn.", Buckets: seconds}, []string{"part"}),
 	}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.storeRequests, m.storeErrors, m.storeSeconds, m.storeBytes, m.kvRequests, m.flushes, m.flushBytes, m.flushBatches, m.flushSeconds)
+		m.storeRequests, m.storeErrors, m.storeSeconds, m.storeBytes, m.kvRequests, m.kvErrors, m.kvSeconds, m.flushes, m.flushBytes, m.flushBatches, m.flushSeconds)
 	return m
 }
 
@@ -69,7 +73,13 @@ func (m *Metrics) Store(op string, took time.Duration, in, out int64, err error)
 }
 
 // Coordination notes a request to etcd.
-func (m *Metrics) Coordination(op string) { m.kvRequests.WithLabelValues(op).Inc() }
+func (m *Metrics) Coordination(op string, took time.Duration, err error) {
+	m.kvRequests.WithLabelValues(op).Inc()
+	m.kvSeconds.WithLabelValues(op).Observe(took.Seconds())
+	if err != nil {
+		m.kvErrors.WithLabelValues(op).Inc()
+	}
+}
 
 // Flush notes a confirmed commit.
 func (m *Metrics) Flush(bytes int64, batches int, put, commit, learn time.Duration) {
