@@ -173,4 +173,3 @@ func TestHTTP_SaysThatItIsReadyAndShowsMetrics(t *testing.T) {
 		}
 	}
 }
-
