@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,10 @@ import (
 //	instances/<node>               addresses, zone (JSON; leased)                    each instance
 //	leases/<duty>                  who does this duty (leased)                       upkeep
 //	producers/next                 next block of producer ids (decimal)              producer ids
+//	groups/<group>                 coordinator, members, assignment (JSON; core/group)  group
+//	groups/<group>/offsets/<topic>  committed offsets of one topic (JSON; core/group)  group, txn
+//
+// <group> is escaped as in the path of a URL, since a group may have any name: "/" is %2F.
 //
 // <topic> is 32 hex digits, <partition> 10 decimal digits with leading zeros, so that
 // byte order is numeric order.
@@ -84,6 +89,42 @@ func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
 
 // ProducersNext holds the first producer id that no instance has taken.
 func (k Keys) ProducersNext() string { return k.root + "producers/next" }
+
+// Groups is the prefix of all groups and their offsets.
+func (k Keys) Groups() string { return k.root + "groups/" }
+
+// Group holds one group: who coordinates it, its members and what they have.
+func (k Keys) Group(group string) string { return k.Groups() + url.PathEscape(group) }
+
+// GroupBelow is the prefix of all keys of a group but Group itself.
+func (k Keys) GroupBelow(group string) string { return k.Group(group) + "/" }
+
+// GroupOffsets is the prefix of a group's committed offsets.
+func (k Keys) GroupOffsets(group string) string { return k.GroupBelow(group) + "offsets/" }
+
+// GroupOffset holds what a group has committed for all partitions of one topic.
+func (k Keys) GroupOffset(group, topic string) string { return k.GroupOffsets(group) + topic }
+
+// ParseGroup takes a key below Groups apart: of a group (topic is "") or of its offsets of a topic.
+func (k Keys) ParseGroup(key string) (group, topic string, ok bool) {
+	rest, ok := strings.CutPrefix(key, k.Groups())
+	if !ok {
+		return "", "", false
+	}
+	name, below, _ := strings.Cut(rest, "/")
+	group, err := url.PathUnescape(name)
+	if err != nil || group == "" {
+		return "", "", false
+	}
+	if key == k.Group(group) {
+		return group, "", true
+	}
+	topic, ok = strings.CutPrefix(below, "offsets/")
+	if !ok || topic == "" || key != k.GroupOffset(group, topic) {
+		return "", "", false
+	}
+	return group, topic, true
+}
 
 // Family is the kind of a key below Log.
 type Family int
