@@ -2,9 +2,12 @@ package wire
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -46,8 +49,13 @@ func (s *Server) deleteBelow(ctx context.Context, find *names, name string, q km
 		return -1, errBelowZero
 	}
 	start, err := s.backend.Records.DeleteRecords(ctx, tp, record.Offset(q.Offset))
-	if err != nil {
+	switch {
+	case err == nil:
+		return start, nil
+	case errors.Is(err, fetch.ErrOutOfRange), errors.Is(err, fetch.ErrUnknownPartition), ctx.Err() != nil:
 		return -1, err
 	}
-	return start, nil
+	// Whatever became of it, to delete the same again is harmless: let the client try again.
+	s.log.Warn("records not deleted", "topic", name, "partition", q.Partition, "error", err)
+	return -1, fmt.Errorf("%w: %w", errNotNow, err)
 }

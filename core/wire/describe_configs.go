@@ -18,7 +18,7 @@ import (
 //	v3  type, documentation when asked for
 //	v4  flexible
 //
-// Null names means all configs; an empty list means all too, as in Kafka. Topics show the whole table. A
+// Null names means all configs; an empty list means all too. Topics show the whole table. A
 // broker is answered by itself only and is read-only here: its settings are flags. Broker "" (the cluster's
 // dynamic defaults) has none.
 func (s *Server) describeConfigs(ctx context.Context, _ *caller, req *kmsg.DescribeConfigsRequest) (kmsg.Response, error) {

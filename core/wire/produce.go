@@ -199,6 +199,9 @@ func (s *Server) produced(partition int32, out ingest.Outcome) kmsg.ProduceRespo
 		return p
 	}
 	p.BaseOffset, p.LogAppendTime = -1, -1
+	if !errors.Is(out.Err, ingest.ErrUnknownProducer) { // by it Java tells an expired producer from one that lost records
+		p.LogStartOffset = -1
+	}
 	p.ErrorCode, p.ErrorMessage = s.code(out.Err), message(out.Err)
 	for _, bad := range out.BadRecords {
 		r := kmsg.NewProduceResponseTopicPartitionErrorRecord()

@@ -224,3 +224,15 @@ func TestInitProducerID_NullAndEmptyGetFreshOnes(t *testing.T) {
 		}
 	}
 }
+
+func TestProduce_LogStartIsNotInventedWithAnError(t *testing.T) {
+	b := newBench(t)
+	id := b.topic(t, "a", 1).ID
+	c := b.dial(t)
+	for err, want := range map[error]int64{ingest.ErrFenced: -1, ingest.ErrUnknownProducer: 7} {
+		b.logs.outcome = func(ingest.Incoming) *ingest.Outcome { return &ingest.Outcome{Err: err, Base: -1, LogStart: 7} }
+		if p := produced(t, ask[*kmsg.ProduceResponse](c, produceOf(9, 1, "a", id, map[int32][]byte{0: batchOf(1, 5)}))); p.LogStartOffset != want {
+			t.Errorf("%v: log start %d, want %d", err, p.LogStartOffset, want)
+		}
+	}
+}
