@@ -64,21 +64,41 @@ func (f *Fetcher) Fetch(ctx context.Context, r Request) []Result {
 	}
 	deadline := time.NewTimer(max(r.WaitMax, 0))
 	defer deadline.Stop()
+	var blind error // the last look was not behind a barrier
 	for over := false; ; {
 		results, enough := f.pass(ctx, r, over || ctx.Err() != nil)
 		if enough {
-			return results
+			return doubtEmpty(results, blind)
 		}
 		select {
 		case <-news.News():
 		case <-deadline.C:
 			over = true
 			if err := f.Stream.Barrier(ctx); err != nil {
-				f.Log.Debug("empty fetch answered without a barrier", "error", err)
+				blind = fmt.Errorf("%w: %w", ErrUnavailable, err)
 			}
 		case <-ctx.Done():
 		}
 	}
+}
+
+// doubtEmpty turns an empty answer into an error where no barrier stands behind it: records
+// that were acknowledged elsewhere may be missing from it.
+func doubtEmpty(results []Result, blind error) []Result {
+	if blind == nil {
+		return results
+	}
+	for i := range results {
+		if len(results[i].Batches) > 0 {
+			return results
+		}
+	}
+	for i := range results {
+		if results[i].Err == nil {
+			results[i].Err = blind
+		}
+	}
+	return results
 }
 
 // pass plans, loads and assembles once. Where the plan found what only a barrier may
