@@ -81,9 +81,6 @@ func TestConnections_AboveTheLimitAreRefused(t *testing.T) {
 }
 
 func TestIdleConnections_AreCheap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("counts memory")
-	}
 	b := newBench(t)
 	const n = 1000
 	var before, after runtime.MemStats
