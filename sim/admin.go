@@ -1,0 +1,73 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/upkeep"
+)
+
+// createTopics makes the topics before the faults begin: t0 stays, t1 is deleted and
+// created again, t2 grows.
+func (w *world) createTopics(ctx context.Context) {
+	d := throw(w.seed, "topics", 0, 0, "")
+	for i := range 3 {
+		for wait(ctx, d.between(time.Millisecond, 20*time.Millisecond)) {
+			_, err := w.pick(&d).topics.Create(ctx, topic.Spec{Name: fmt.Sprintf("t%d", i), Partitions: int32(1 + d.below(2)), ReplicationFactor: 1}, false)
+			if err == nil || errors.Is(err, topic.ErrExists) {
+				break
+			}
+		}
+	}
+}
+
+// administer deletes, creates and grows topics, and deletes records.
+func (w *world) administer(ctx context.Context) {
+	d := throw(w.seed, "admin", 0, 0, "")
+	for wait(ctx, d.between(100*time.Millisecond, 1500*time.Millisecond)) {
+		in := w.pick(&d)
+		limit, cancel := context.WithTimeout(ctx, 5*time.Second)
+		switch n := d.below(12); {
+		case n == 0:
+			if gone, err := in.topics.Delete(limit, "t1"); err == nil && !in.isDead() {
+				w.judge.ToldDeleted(gone.ID)
+			}
+			fallthrough
+		case n == 1:
+			made, err := in.topics.Create(limit, topic.Spec{Name: "t1", Partitions: int32(1 + d.below(3)), ReplicationFactor: 1}, false)
+			if err == nil && !in.isDead() {
+				w.judge.ToldCreated(made.ID)
+			}
+		case n == 2:
+			_, _ = in.topics.Grow(limit, "t2", int32(2+d.below(4)), false) // refused where it does not grow
+		default:
+			w.deleteRecords(limit, in, &d)
+		}
+		cancel()
+	}
+}
+
+// deleteRecords moves the log start of some partition.
+func (w *world) deleteRecords(ctx context.Context, in *instance, d *dice) {
+	all := w.judge.Partitions()
+	if len(all) == 0 {
+		return
+	}
+	tp := all[d.below(len(all))]
+	before := w.judge.AckedEnd(tp)
+	if keep := d.below(60); int(before) > keep {
+		before -= record.Offset(keep)
+	}
+	start, err := in.upkeep.DeleteRecords(ctx, tp, before)
+	switch {
+	case in.isDead():
+	case err == nil:
+		w.judge.RecordsDeleted(tp, before, start)
+	case errors.Is(err, upkeep.ErrUnknownPartition):
+		w.judge.ToldUnknown(tp)
+	}
+}

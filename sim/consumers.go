@@ -1,0 +1,102 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// consumer reads on where it was, from any instance, and sometimes asks for the ends.
+func (w *world) consumer(ctx context.Context, number int) {
+	d := throw(w.seed, "consumer", number, 0, "")
+	position := map[record.TopicPartition]record.Offset{}
+	for wait(ctx, d.between(w.Think/2, w.Think*3)) {
+		all := w.judge.Partitions()
+		in := w.pick(&d)
+		in.gate(&d)
+		if d.chance(.3) {
+			w.bounds(ctx, in, all[d.below(len(all))])
+			continue
+		}
+		var parts []fetch.Partition
+		asked := map[record.TopicPartition]bool{}
+		acked := map[record.TopicPartition]record.Offset{}
+		for range 1 + d.below(3) {
+			tp := all[d.below(len(all))]
+			if !asked[tp] {
+				asked[tp], acked[tp] = true, w.judge.AckedEnd(tp)
+				parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
+			}
+		}
+		results := in.fetch.Fetch(ctx, fetch.Request{Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
+		if in.isDead() || ctx.Err() != nil {
+			continue
+		}
+		empty := true
+		for i, r := range results {
+			position[r.TopicPartition] = w.fetched(in, r, parts[i].Offset)
+			empty = empty && len(r.Batches) == 0 && r.Err == nil
+		}
+		for i := range parts {
+			if empty {
+				w.judge.Empty(in.name(), parts[i].TopicPartition, parts[i].Offset, acked[parts[i].TopicPartition])
+			}
+		}
+	}
+}
+
+// fetched judges one answer and says where to go on.
+func (w *world) fetched(in *instance, r fetch.Result, from record.Offset) record.Offset {
+	switch {
+	case r.Err == nil:
+		return w.judge.Read(in.name(), r.TopicPartition, from, r.Batches)
+	case errors.Is(r.Err, fetch.ErrOutOfRange):
+		return w.judge.OutOfRange(in.name(), r.TopicPartition, from)
+	case errors.Is(r.Err, fetch.ErrUnknownPartition):
+		w.judge.ToldUnknown(r.TopicPartition)
+	case errors.Is(r.Err, fetch.ErrStorage):
+		w.judge.Storage(in.name(), r.TopicPartition, from, r.Err)
+	}
+	return from
+}
+
+// bounds asks an instance for the ends of a partition: all that was acknowledged before must be in them.
+func (w *world) bounds(ctx context.Context, in *instance, tp record.TopicPartition) {
+	acked := w.judge.AckedEnd(tp)
+	b, err := in.fetch.Bounds(ctx, tp)
+	switch {
+	case in.isDead():
+	case err == nil:
+		w.judge.Ends(in.name(), tp, b.LogStart, b.HighWatermark, acked)
+	case errors.Is(err, fetch.ErrUnknownPartition):
+		w.judge.ToldUnknown(tp)
+	}
+}
+
+// readAll reads every partition from its log start to its end.
+func (w *world) readAll(ctx context.Context, in *instance) {
+	for in.stream.Ready() != nil && wait(ctx, 10*time.Millisecond) {
+	}
+	for _, tp := range w.judge.Partitions() {
+		b, err := in.fetch.Bounds(ctx, tp)
+		if err != nil {
+			w.judge.Stuck("the last reader has no bounds: " + err.Error())
+			return
+		}
+		at := b.LogStart
+		for at < b.HighWatermark && ctx.Err() == nil {
+			r := in.fetch.Fetch(ctx, fetch.Request{Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 1 << 20}}, BytesMin: 1, BytesMax: 1 << 20})[0]
+			next := w.fetched(in, r, at)
+			if next <= at {
+				break
+			}
+			at = next
+		}
+		if ctx.Err() == nil {
+			w.judge.ReadAll(in.name(), tp, b.LogStart, at)
+		}
+	}
+}

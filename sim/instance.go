@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/txn"
+	"github.com/firnlog/firnlog/core/upkeep"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// instance is one life of the shipped code: from a start to a kill.
+type instance struct {
+	w            *world
+	number, life int
+	skew         time.Duration
+	stop         context.CancelFunc
+	done         sync.WaitGroup
+	gone         chan struct{} // closed at the kill
+
+	stream *stream.Stream
+	ingest *ingest.Ingest
+	fetch  *fetch.Fetcher
+	upkeep *upkeep.Upkeep
+	topics *topic.Admin
+	ids    *txn.ProducerIDs
+
+	mu struct {
+		sync.Mutex
+		pausedUntil, cutUntil time.Time
+		dead                  bool
+	}
+}
+
+// newInstance composes the shipped packages over this world.
+func newInstance(w *world, number, life int, skew time.Duration) *instance {
+	in := &instance{w: w, number: number, life: life, skew: skew, gone: make(chan struct{})}
+	log := slog.New(slog.DiscardHandler)
+	if w.log != nil {
+		log = w.log.With("instance", number, "life", life)
+	}
+	now := func() time.Time { return time.Now().Add(skew) }
+	kv := faultyKV{in}
+	policy := objectstore.RetryPolicy{BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond, AttemptMax: 2 * time.Second, TotalMax: 4 * time.Second}
+	store := objectstore.NewRetry(faultyStore{in}, policy, objectstore.SystemClock(), func() float64 { return .5 })
+	bytes := cache.New(w.CacheBytes, w.CacheBytes)
+	entropy := throw(w.seed, "entropy", number, life, "")
+	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
+	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Now: now, Log: log,
+		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: 1 << 20, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
+	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second})
+	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
+		Tick: time.Second, StampEvery: w.StampEvery, Lag: w.Lag, CheckpointAge: w.CheckpointAge, TrimEvery: w.TrimEvery, SweepEvery: w.SweepEvery,
+		SweepGrace: w.SweepGrace, ProducerExpiry: w.ProducerExpiry, LeaseTTL: time.Second})
+	names := throw(w.seed, "topic ids", number, life, "")
+	in.topics = topic.New(kv, w.keys, in.stream, func() (id record.TopicID) {
+		_, _ = io.ReadFull(&names, id[:])
+		return id
+	}, topic.DefaultSettings())
+	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
+	return in
+}
+
+// start runs the loops until stop.
+func (in *instance) start(ctx context.Context) {
+	ctx, in.stop = context.WithCancel(ctx)
+	in.done.Go(func() {
+		if err := in.stream.Run(ctx); ctx.Err() == nil {
+			in.w.judge.Stuck("stream ended: " + err.Error())
+		}
+	})
+	in.done.Go(func() { _ = in.ingest.Run(ctx) }) // ends with ctx alone
+	in.done.Go(func() { in.maintain(ctx) })
+}
+
+// kill ends it: nothing that it sends from now on arrives, nothing comes back; what is
+// on its way may still land. A soft kill ends its loops a moment before.
+func (in *instance) kill(soft time.Duration) {
+	in.stop()
+	time.Sleep(soft)
+	in.mu.Lock()
+	in.mu.dead = true
+	in.mu.Unlock()
+	close(in.gone)
+}
+
+func (in *instance) isDead() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.mu.dead
+}
+
+func (in *instance) isCut() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return time.Now().Before(in.mu.cutUntil)
+}
+
+// cut takes the connection to the KV away for a while.
+func (in *instance) cut(d time.Duration) {
+	in.mu.Lock()
+	in.mu.cutUntil = time.Now().Add(d)
+	in.mu.Unlock()
+	in.w.transcript.note(time.Now(), in.number, "cut", "", d.String())
+}
+
+// pause freezes the instance: a SIGSTOP, a frozen function. One that runs is not prolonged, and the
+// next begins some time after it.
+func (in *instance) pause(d time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if now := time.Now(); now.After(in.mu.pausedUntil.Add(time.Second)) {
+		in.mu.pausedUntil = now.Add(d)
+		in.w.transcript.note(now, in.number, "pause", "", d.String())
+	}
+}
+
+// heal ends pause and cut.
+func (in *instance) heal() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.mu.cutUntil = time.Time{}
+	in.mu.pausedUntil = time.Time{}
+}
+
+// gate holds who acts for a frozen instance until it goes on.
+func (in *instance) gate(d *dice) {
+	for {
+		in.mu.Lock()
+		left := time.Until(in.mu.pausedUntil)
+		dead := in.mu.dead
+		in.mu.Unlock()
+		if left <= 0 || dead || in.w.quiet.Load() {
+			return
+		}
+		t := time.NewTimer(min(left, time.Second) + d.between(0, 3*time.Millisecond))
+		select {
+		case <-t.C:
+		case <-in.gone:
+			t.Stop()
+		}
+	}
+}
+
+// maintain calls the steps of upkeep, without any lease: every instance does all of them.
+func (in *instance) maintain(ctx context.Context) {
+	d := throw(in.w.seed, "upkeep", in.number, in.life, "")
+	u := in.upkeep
+	steps := []struct {
+		every time.Duration
+		do    func(context.Context) error
+		due   time.Time
+	}{
+		{in.w.StampEvery, u.RaiseStamp, time.Time{}}, {in.w.StampEvery, u.RaiseFloor, time.Time{}},
+		{in.w.CheckpointAge, u.Checkpoint, time.Time{}}, {in.w.TrimEvery, u.Trim, time.Time{}},
+		{2 * time.Second, u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
+	}
+	for wait(ctx, d.between(20*time.Millisecond, 250*time.Millisecond)) {
+		in.gate(&d)
+		u.Observe()
+		for i := range steps {
+			if s := &steps[i]; !time.Now().Before(s.due) {
+				_ = s.do(ctx) // it is tried again
+				s.due = time.Now().Add(d.between(s.every/2, s.every*3/2))
+			}
+		}
+	}
+}
+
+// compare is asked at every revision that this instance folds.
+func (in *instance) compare(l *ledger.Ledger) {
+	if l.Revision()%in.w.judge.every == 0 && !in.isDead() {
+		in.w.judge.Compare(in.name(), l)
+	}
+}
+
+func (in *instance) name() string { return "instance " + string(rune('0'+in.number)) }

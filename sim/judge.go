@@ -1,0 +1,155 @@
+package sim
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// Judge knows everything: it sees each revision of the KV as it is made and each
+// object as it lands, and is told what clients sent, got and read. It has two
+// opinions of each batch: that of the shipped fold, run from the beginning of
+// time, and its own, which knows batches by their uids.
+//
+// It decides nothing and delays nothing; its methods only note violations.
+type Judge struct {
+	mu       sync.Mutex
+	keys     coordination.Keys
+	violated func(Violation)
+	began    time.Time
+
+	shipped  *ledger.Ledger
+	rev      coordination.Revision
+	floor    coordination.Mark
+	stamp    coordination.Mark
+	topics   map[string]record.TopicID
+	alive    map[record.TopicID]int32 // partitions
+	existed  map[record.TopicID]bool
+	objects  map[ulid.ULID][]byte
+	segments map[ulid.ULID]string // the commit key that brought it
+	commits  map[string]bool      // keys there now
+	logs     map[record.TopicPartition]*partitionLog
+	sent     map[int64]*Sent
+	ids      map[record.ProducerID]bool
+	every    coordination.Revision // digests are kept of each so many revisions
+	digests  map[coordination.Revision]map[record.TopicPartition]uint64
+	sampled  coordination.Revision
+	counts   Counts
+}
+
+// Counts say how much a history held.
+type Counts struct {
+	Commits, Batches, Acks, Reads, Compared, Expired, FloorRefused, Heads, Deleted, Lives int
+}
+
+// Sent is one batch as a client sent it. Its uid stands in the batch as first timestamp.
+type Sent struct {
+	UID       int64
+	Partition record.TopicPartition
+	Records   int32
+	CRC       uint32
+	Producer  record.ProducerID
+	Epoch     record.Epoch
+	Sequence  int32
+	base      record.Offset // where it was appended
+	appended  bool
+}
+
+// Violation is one thing that must never be.
+type Violation struct {
+	Checker string
+	Key     string // what to look for in the transcript
+	What    string
+	At      time.Duration
+}
+
+func (v Violation) String() string { return fmt.Sprintf("%s at %v: %s", v.Checker, v.At, v.What) }
+
+// partitionLog is what a partition holds, by the judge's own count.
+type partitionLog struct {
+	next      record.Offset
+	batches   []*Sent // in the order of offsets
+	producers map[record.ProducerID]*memo
+	acked     record.Offset // end of what was acknowledged
+}
+
+// memo is the judge's own idea of what a partition knows of a producer.
+type memo struct {
+	epoch record.Epoch
+	next  int32
+	rev   coordination.Revision
+}
+
+// NewJudge makes a judge. violated is called under the judge's lock.
+func NewJudge(keys coordination.Keys, violated func(Violation)) *Judge {
+	return &Judge{keys: keys, violated: violated, began: time.Now(),
+		topics: map[string]record.TopicID{}, alive: map[record.TopicID]int32{}, existed: map[record.TopicID]bool{},
+		objects: map[ulid.ULID][]byte{}, segments: map[ulid.ULID]string{}, commits: map[string]bool{},
+		logs: map[record.TopicPartition]*partitionLog{}, sent: map[int64]*Sent{}, ids: map[record.ProducerID]bool{},
+		every: 16, digests: map[coordination.Revision]map[record.TopicPartition]uint64{}}
+}
+
+func (j *Judge) bad(checker, key, format string, args ...any) {
+	j.violated(Violation{checker, key, fmt.Sprintf(format, args...), time.Since(j.began)})
+}
+
+func (j *Judge) log(tp record.TopicPartition) *partitionLog {
+	p := j.logs[tp]
+	if p == nil {
+		p = &partitionLog{producers: map[record.ProducerID]*memo{}}
+		j.logs[tp] = p
+	}
+	return p
+}
+
+// Send notes what a client is about to send.
+func (j *Judge) Send(s *Sent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sent[s.UID] = s
+}
+
+// Handed notes a producer id that an instance handed out.
+func (j *Judge) Handed(id record.ProducerID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ids[id] {
+		j.bad("producer id twice", "producers/next", "id %d", id)
+	}
+	j.ids[id] = true
+}
+
+// Counts so far.
+func (j *Judge) Counts() Counts {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.counts
+}
+
+// Partitions lists the partitions that are alive, in order.
+func (j *Judge) Partitions() (out []record.TopicPartition) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.shipped == nil {
+		return nil
+	}
+	for _, name := range sortedKeys(j.topics) {
+		id := j.topics[name]
+		for i := range j.alive[id] {
+			out = append(out, record.TopicPartition{Topic: id, Partition: i})
+		}
+	}
+	return out
+}
+
+// has says whether a partition is alive by the judge's own count.
+func (j *Judge) has(tp record.TopicPartition) bool {
+	n, ok := j.alive[tp.Topic]
+	return ok && tp.Partition < n
+}

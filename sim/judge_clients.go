@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"sort"
+
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// Acked: a client was told that its batch is at base.
+func (j *Judge) Acked(uid int64, base record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counts.Acks++
+	s := j.sent[uid]
+	if !s.appended || s.base != base {
+		j.bad("acknowledged offset", "", "uid %d of %v acknowledged at %d; it is at %d (appended %v)", uid, s.Partition, base, s.base, s.appended)
+		return
+	}
+	p := j.log(s.Partition)
+	p.acked = max(p.acked, base+record.Offset(s.Records))
+}
+
+// ToldOld: a client was told that its batch was appended long ago.
+func (j *Judge) ToldOld(uid int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s := j.sent[uid]; !s.appended {
+		j.bad("locked out", "", "uid %d of %v told to be old, but never appended", uid, s.Partition)
+	}
+}
+
+// ToldUnknown: a client was told that a partition does not exist.
+func (j *Judge) ToldUnknown(tp record.TopicPartition) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.has(tp) {
+		j.bad("unknown though it is there", "", "%v", tp)
+	}
+}
+
+// ToldOutOfTurn: the oldest unacknowledged batch of a client, all before it acknowledged
+// when it was sent, was refused for its sequence. Only one whose producer was forgotten may be.
+func (j *Judge) ToldOutOfTurn(uid int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.sent[uid]
+	m := j.log(s.Partition).producers[s.Producer]
+	if m != nil && j.has(s.Partition) && !s.appended && m.epoch == s.Epoch && m.next == s.Sequence {
+		j.bad("locked out", "", "uid %d (producer %d, sequence %d) of %v refused though it is its turn", uid, s.Producer, s.Sequence, s.Partition)
+	}
+}
+
+// AckedEnd is the end of what was acknowledged of a partition.
+func (j *Judge) AckedEnd(tp record.TopicPartition) record.Offset {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log(tp).acked
+}
+
+// Ends: bounds that a client was given, and what had been acknowledged when it asked.
+func (j *Judge) Ends(who string, tp record.TopicPartition, start, end, acked record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.has(tp) {
+		return
+	}
+	if p := j.log(tp); end < acked || end > p.next || start > end {
+		j.bad("read after acknowledge", "", "%s says %v is %d to %d; acknowledged were %d, there are %d", who, tp, start, end, acked, p.next)
+	}
+}
+
+// Empty: a fetch gave nothing and no error.
+func (j *Judge) Empty(who string, tp record.TopicPartition, from, acked record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.has(tp) && from < acked {
+		j.bad("read after acknowledge", "", "%s has nothing of %v at %d; acknowledged were %d", who, tp, from, acked)
+	}
+}
+
+// OutOfRange: a fetch was told that its offset is out of range; it gives where to go on.
+func (j *Judge) OutOfRange(who string, tp record.TopicPartition, from record.Offset) record.Offset {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.has(tp) {
+		return 0
+	}
+	start := j.shipped.Partition(tp).LogStart()
+	if next := j.log(tp).next; from >= start && from <= next {
+		j.bad("out of range though it is there", "", "%s: %v at %d of %d to %d", who, tp, from, start, next)
+	}
+	return start
+}
+
+// Storage: bytes could not be read.
+func (j *Judge) Storage(who string, tp record.TopicPartition, from record.Offset, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.has(tp) && from >= j.shipped.Partition(tp).LogStart() {
+		j.bad("bytes lost", "", "%s: %v at %d: %v", who, tp, from, err)
+	}
+}
+
+// Read checks what a fetch from an offset gave, and says where to go on.
+func (j *Judge) Read(who string, tp record.TopicPartition, from record.Offset, body []byte) record.Offset {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	p := j.log(tp)
+	first := true
+	for b, err := range record.Batches(body) {
+		if err != nil {
+			j.bad("bytes", "", "%s: %v at %d: %v", who, tp, from, err)
+			return from
+		}
+		h, err := record.Check(b)
+		k := sort.Search(len(p.batches), func(k int) bool { return p.batches[k].base > h.BaseOffset }) - 1
+		if err != nil || k < 0 || p.batches[k].base != h.BaseOffset || p.batches[k].CRC != h.CRC {
+			j.bad("read", "", "%s: batch at %d of %v is not what was appended there (uid %d, %v)", who, h.BaseOffset, tp, h.FirstTimestamp, err)
+			return from
+		}
+		next := h.LastOffset() + 1
+		if h.BaseOffset > from || first && next <= from || !first && h.BaseOffset != from {
+			j.bad("read", "", "%s: batch %d to %d of %v after %d: a gap or a repetition", who, h.BaseOffset, next, tp, from)
+			return from
+		}
+		first, from = false, next
+		j.counts.Reads++
+	}
+	return from
+}
+
+// ReadAll: a partition was read from its log start to its end.
+func (j *Judge) ReadAll(who string, tp record.TopicPartition, start, end record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if p := j.log(tp); j.has(tp) && (end != p.next || start != j.shipped.Partition(tp).LogStart()) {
+		j.bad("acknowledged lost", "", "%s could read %v from %d to %d, appended were %d", who, tp, start, end, p.next)
+	}
+}
+
+// Stuck: something did not come to an end after all faults healed.
+func (j *Judge) Stuck(what string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.bad("stuck after faults healed", "", "%s", what)
+}
+
+// AtRest: what must have been cleaned up some time after faults healed.
+func (j *Judge) AtRest(keys int, key string, orphans int, orphan string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if keys > 3 {
+		j.bad("commits never trimmed", key, "%d are left; floor %d, stamp %d", keys, j.floor, j.stamp)
+	}
+	if orphans > 3 {
+		j.bad("orphans never swept", orphan, "%d are left; floor %d, stamp %d", orphans, j.floor, j.stamp)
+	}
+}
+
+// ToldCreated: an admin was told that a topic was made.
+func (j *Judge) ToldCreated(id record.TopicID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.existed[id] {
+		j.bad("topic admin", "", "topic %v said to be created never was", id)
+	}
+}
+
+// ToldDeleted: an admin was told that a topic is gone.
+func (j *Judge) ToldDeleted(id record.TopicID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, alive := j.alive[id]; alive {
+		j.bad("topic admin", "", "topic %v said to be deleted is there", id)
+	}
+}
+
+// RecordsDeleted: DeleteRecords has said that start is the log start now.
+func (j *Judge) RecordsDeleted(tp record.TopicPartition, before, start record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if real := j.shipped.Partition(tp).LogStart(); j.has(tp) && (start < before || real < start) {
+		j.bad("records deleted", "", "%v before %d: told %d, it is %d", tp, before, start, real)
+	}
+}

@@ -1,0 +1,248 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// batch is one batch of a client.
+type batch struct {
+	Sent
+	bytes []byte
+	first time.Time // when it was first sent
+	acked bool
+	dice  dice
+}
+
+// newBatch makes a batch that can be told from all others.
+func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence) *batch {
+	uid := w.nextUID.Add(1)
+	d := throw(w.seed, "batch", int(uid), 0, "")
+	b := record.NewBatch(record.Settings{Sequence: sequence})
+	n := 1 + d.below(3)
+	for range n {
+		value := make([]byte, 4+d.below(60))
+		_, _ = d.Read(value)
+		b.Append(uid, nil, value)
+	}
+	bytes, err := b.Seal()
+	if err != nil {
+		panic(err) // cannot be: it has records
+	}
+	h, _ := record.ReadHeader(bytes)
+	out := &batch{bytes: bytes, first: time.Now(), dice: d}
+	out.Sent = Sent{UID: uid, Partition: tp, Records: int32(n), CRC: h.CRC, Producer: record.NoProducer}
+	if sequence != nil {
+		out.Producer, out.Epoch, out.Sequence = sequence.Producer, sequence.Epoch, sequence.First
+	}
+	sent := out.Sent
+	w.judge.Send(&sent)
+	return out
+}
+
+// errNoAnswer: the connection broke or the client had waited long enough.
+var errNoAnswer = errors.New("no answer")
+
+// send gives batches to an instance and waits for the outcomes. What comes from an instance that was
+// killed meanwhile is no answer.
+func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*batch) []ingest.Outcome {
+	none := make([]ingest.Outcome, len(batches))
+	incoming := make([]ingest.Incoming, len(batches))
+	for i, b := range batches {
+		none[i] = ingest.Outcome{Err: errNoAnswer}
+		incoming[i] = ingest.Incoming{Partition: b.Partition, Batch: b.bytes}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.between(500*time.Millisecond, 3*time.Second))
+	defer cancel()
+	if !wait(ctx, d.between(100*time.Microsecond, 3*time.Millisecond)) {
+		return none
+	}
+	in.gate(d)
+	if in.isDead() {
+		return none
+	}
+	pending := in.ingest.Add(ctx, incoming)
+	select {
+	case <-pending.Done():
+	case <-ctx.Done():
+	case <-in.gone:
+	}
+	if !wait(ctx, d.between(100*time.Microsecond, 3*time.Millisecond)) || in.isDead() {
+		return none
+	}
+	in.gate(d)
+	if in.isDead() || ctx.Err() != nil {
+		return none
+	}
+	return pending.Wait(ctx)
+}
+
+// plain is a client without idempotence: it tries again only what is said not to have been appended.
+func (w *world) plain(ctx context.Context, number int) {
+	d := throw(w.seed, "plain", number, 0, "")
+	for wait(ctx, d.between(w.Think/4, w.Think*2)) && !w.quiet.Load() {
+		all := w.judge.Partitions()
+		var batches []*batch
+		for range 1 + d.below(2) {
+			batches = append(batches, w.newBatch(all[d.below(len(all))], nil))
+		}
+		for try := 0; try < 4 && len(batches) > 0; try++ {
+			var again []*batch
+			for i, o := range w.send(ctx, w.pick(&d), &d, batches...) {
+				if w.heard(batches[i], o) && errors.Is(o.Err, ingest.ErrNotAppended) {
+					again = append(again, batches[i])
+				}
+			}
+			if batches = again; !wait(ctx, d.between(10*time.Millisecond, 200*time.Millisecond)) {
+				return
+			}
+		}
+	}
+}
+
+// heard tells the judge what a client was told, and says whether there was an answer.
+func (w *world) heard(b *batch, o ingest.Outcome) bool {
+	switch {
+	case errors.Is(o.Err, errNoAnswer):
+		return false
+	case o.Err == nil:
+		w.judge.Acked(b.UID, o.Base)
+		w.transcript.note(b.first, -1, "ack", "", "")
+	case errors.Is(o.Err, ingest.ErrUnknownPartition):
+		w.judge.ToldUnknown(b.Partition)
+	case errors.Is(o.Err, ingest.ErrOldDuplicate):
+		w.judge.ToldOld(b.UID)
+	}
+	return true
+}
+
+// session is an idempotent producer writing to one partition.
+type session struct {
+	id     record.ProducerID
+	epoch  record.Epoch
+	tp     record.TopicPartition
+	window int
+	usual  *instance
+	mu     struct {
+		sync.Mutex
+		next    int32
+		unacked []*batch // oldest first
+		broken  bool
+	}
+}
+
+// state says how many batches are on their way, and whether the session must end.
+func (s *session) state() (unacked int, broken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.unacked), s.mu.broken
+}
+
+func (s *session) breaks() {
+	s.mu.Lock()
+	s.mu.broken = true
+	s.mu.Unlock()
+}
+
+// isOldest says that all batches before b are acknowledged.
+func (s *session) isOldest(b *batch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.unacked) > 0 && s.mu.unacked[0] == b
+}
+
+func (s *session) acked(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b.acked = true
+	for i, o := range s.mu.unacked {
+		if o == b {
+			s.mu.unacked = append(s.mu.unacked[:i:i], s.mu.unacked[i+1:]...)
+			return
+		}
+	}
+}
+
+// idempotent is a client with several batches in flight, over several instances at times.
+func (w *world) idempotent(ctx context.Context, number int) {
+	d := throw(w.seed, "idempotent", number, 0, "")
+	var flights sync.WaitGroup
+	defer flights.Wait()
+	var s *session
+	for wait(ctx, d.between(w.Think/4, w.Think)) && !w.quiet.Load() {
+		n, broken := 0, true
+		if s != nil {
+			n, broken = s.state()
+		}
+		if broken || n == 0 && d.chance(.03) {
+			s = w.newSession(ctx, s, &d)
+			continue
+		}
+		if n == 0 && d.chance(.01) {
+			wait(ctx, d.between(time.Second, w.ProducerExpiry+5*time.Second)) // it falls silent
+		}
+		if n < s.window {
+			b := w.newBatch(s.tp, &record.Sequence{Producer: s.id, Epoch: s.epoch, First: s.mu.next})
+			s.mu.Lock()
+			s.mu.next += b.Records
+			s.mu.unacked = append(s.mu.unacked, b)
+			s.mu.Unlock()
+			flights.Go(func() { w.deliver(ctx, s, b) })
+		}
+	}
+}
+
+// newSession begins with a new producer id, or with the next epoch of the old one on the same partition.
+func (w *world) newSession(ctx context.Context, old *session, d *dice) *session {
+	all := w.judge.Partitions()
+	s := &session{tp: all[d.below(len(all))], window: 1 + d.below(4), usual: w.pick(d)}
+	if old != nil && d.chance(.3) {
+		s.id, s.epoch, s.tp = old.id, old.epoch+1, old.tp
+		return s
+	}
+	in := w.pick(d)
+	limit, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	id, err := in.ids.NextProducerID(limit)
+	if err != nil || in.isDead() {
+		return nil
+	}
+	w.judge.Handed(id)
+	s.id = id
+	return s
+}
+
+const deliveryMax = 5 * time.Second
+
+// deliver sends one batch until it is acknowledged, or the session is broken.
+func (w *world) deliver(ctx context.Context, s *session, b *batch) {
+	for {
+		in := s.usual
+		if b.dice.chance(.3) || in.isDead() {
+			in = w.pick(&b.dice)
+		}
+		oldest := s.isOldest(b)
+		o := w.send(ctx, in, &b.dice, b)[0]
+		w.heard(b, o)
+		switch {
+		case o.Err == nil, errors.Is(o.Err, ingest.ErrOldDuplicate):
+			s.acked(b)
+			return
+		case errors.Is(o.Err, ingest.ErrFenced), errors.Is(o.Err, ingest.ErrUnknownPartition):
+			s.breaks()
+		case oldest && (errors.Is(o.Err, ingest.ErrOutOfOrder) || errors.Is(o.Err, ingest.ErrUnknownProducer)):
+			w.judge.ToldOutOfTurn(b.UID)
+			s.breaks()
+		case !w.quiet.Load() && time.Since(b.first) > deliveryMax:
+			s.breaks()
+		}
+		if _, broken := s.state(); broken || !wait(ctx, b.dice.between(20*time.Millisecond, 200*time.Millisecond)) {
+			return
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package sim
+
+import "time"
+
+// Settings of one history. Draw makes them from the seed; a test may tune them.
+type Settings struct {
+	Instances int
+	Chaos     time.Duration // how long faults go on
+
+	Linger         time.Duration
+	SegmentBytes   int64
+	UploadsMax     int
+	CacheBytes     int64
+	PageMax        int // keys a page at bootstrap
+	StampEvery     time.Duration
+	Lag            time.Duration
+	CheckpointAge  time.Duration
+	TrimEvery      time.Duration
+	SweepEvery     time.Duration
+	SweepGrace     time.Duration
+	ProducerExpiry time.Duration
+
+	// SkewFirst is the clock of the last instance, and SkewStep how much further it may be after each restart.
+	SkewFirst, SkewStep time.Duration
+
+	Plain, Idempotent, Consumers int
+	Think                        time.Duration // of a client between two batches, on average
+
+	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction
+	PauseMax   time.Duration
+	Faults     Faults
+}
+
+// Faults are probabilities of one call each.
+type Faults struct {
+	CommitRefused, CommitLost, CommitAnswerLost, CommitLate float64
+	LateMax                                                 time.Duration
+	ReadFails                                               float64
+	Slow                                                    float64
+	PutRefused, PutAnswerLost, PutLate                      float64
+	ListLags                                                float64
+	WatchBreaks, ProgressDropped                            float64
+	PauseAfter                                              float64 // the instance stops right behind a call that took effect
+}
+
+// Draw gives the settings of a seed.
+func Draw(seed uint64) Settings {
+	d := throw(seed, "settings", 0, 0, "")
+	ms := time.Millisecond
+	s := Settings{
+		Instances: 3 + d.below(2), Chaos: d.between(35*time.Second, 75*time.Second),
+		Linger: d.between(5*ms, 80*ms), SegmentBytes: int64(400 + d.below(4000)), UploadsMax: 1 + d.below(4),
+		CacheBytes: int64(1000 + d.below(200_000)), PageMax: 3 + d.below(60),
+		StampEvery: d.between(200*ms, 600*ms), Lag: d.between(1500*ms, 4*time.Second), CheckpointAge: d.between(200*ms, 900*ms),
+		TrimEvery: d.between(200*ms, 600*ms), SweepEvery: d.between(700*ms, 2*time.Second), SweepGrace: d.between(0, 1500*ms),
+		ProducerExpiry: d.between(22*time.Second, 28*time.Second),
+		Plain:          2, Idempotent: 3 + d.below(3), Consumers: 2, Think: d.between(40*ms, 250*ms),
+		ChaosEvery: d.between(600*ms, 3*time.Second), PauseMax: 7 * time.Second,
+		Faults: Faults{
+			CommitRefused: .01, CommitLost: .02, CommitAnswerLost: .02, CommitLate: .015, LateMax: 6 * time.Second,
+			ReadFails: .01, Slow: .02, PutRefused: .02, PutAnswerLost: .015, PutLate: .015, ListLags: .2,
+			WatchBreaks: .004, ProgressDropped: .2, PauseAfter: .001,
+		},
+	}
+	if s.SweepGrace < 400*ms {
+		s.SweepGrace = 0
+	}
+	switch d.below(3) {
+	case 0:
+		s.SkewFirst = -d.between(time.Minute, 15*time.Minute)
+	case 1:
+		s.SkewFirst = d.between(time.Minute, 15*time.Minute)
+	case 2:
+		s.SkewFirst, s.SkewStep = time.Minute, 20*time.Minute
+	}
+	return s
+}

@@ -1,0 +1,61 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+)
+
+var (
+	seedFlag  = flag.Uint64("seed", 0, "run this one seed, and say much")
+	seedsFlag = flag.Int("seeds", 0, "run so many seeds")
+	firstFlag = flag.Uint64("first", 1, "the first of them")
+	metaFlag  = flag.Int("meta", 4, "run so many seeds twice")
+)
+
+// explain prints what a history did, and for a violation the calls that led to it.
+func explain(t *testing.T, r *Report) {
+	c := r.Counts
+	t.Logf("seed %d: %d calls, %d of them failed or slow on purpose, %v of virtual time; %d commits, %d batches, %d acknowledged, %d read, %d heads, %d states compared, %d producers expired, %d objects swept",
+		r.Seed, r.Calls, r.Faults, r.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted)
+	for _, v := range r.Violations {
+		t.Errorf("seed %d: %v", r.Seed, v)
+		for _, e := range tail(r.entries, v.Key, 40) {
+			t.Log(e)
+		}
+	}
+}
+
+func TestSim(t *testing.T) {
+	if *seedFlag != 0 {
+		explain(t, Run(t, *seedFlag, nil))
+		return
+	}
+	n := *seedsFlag
+	if n == 0 {
+		n = 300
+	}
+	const workers = 2
+	for k := range workers {
+		t.Run(fmt.Sprint(k), func(t *testing.T) {
+			t.Parallel()
+			var calls, acks, compared, expired int
+			var virtual time.Duration
+			start := time.Now()
+			for i := k; i < n; i += workers {
+				r := Run(t, *firstFlag+uint64(i), nil)
+				if len(r.Violations) > 0 {
+					explain(t, r)
+					return
+				}
+				calls += r.Calls
+				acks += r.Counts.Acks
+				compared += r.Counts.Compared
+				expired += r.Counts.Expired
+				virtual += r.Virtual
+			}
+			t.Logf("%d seeds in %v: %d calls, %d acks, %d compared, %d expired, %v virtual", n/workers, time.Since(start), calls, acks, compared, expired, virtual)
+		})
+	}
+}

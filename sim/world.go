@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination"
+	kvmemory "github.com/firnlog/firnlog/coordination/memory"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/objectstore/memory"
+)
+
+// world is one history.
+type world struct {
+	Settings
+	seed       uint64
+	keys       coordination.Keys
+	kv         *kvmemory.KV
+	store      *memory.Store
+	judge      *Judge
+	transcript *transcript
+	quiet      atomic.Bool // faults have healed
+	log        *slog.Logger
+	over       context.CancelFunc // ends the history at the first violation
+	nextUID    atomic.Int64
+	mu         struct {
+		sync.Mutex
+		instances  []*instance
+		counts     map[counted]int
+		violations []Violation
+	}
+}
+
+// Report is what became of a history.
+type Report struct {
+	Seed       uint64
+	Settings   Settings
+	Violations []Violation
+	Counts     Counts
+	Calls      int
+	Faults     int
+	Virtual    time.Duration
+	Digest     uint64 // of the transcript
+	entries    []entry
+}
+
+// Run runs the history of a seed in a bubble of its own, and stops at the first violation.
+// tune, if not nil, changes the settings that the seed has drawn.
+func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
+	r := &Report{Seed: seed, Settings: Draw(seed)}
+	if tune != nil {
+		tune(&r.Settings)
+	}
+	synctest.Test(t, func(*testing.T) {
+		w := newWorld(seed, r.Settings)
+		w.live()
+		r.Violations = w.mu.violations
+		r.Counts = w.judge.Counts()
+		r.entries = w.transcript.sorted()
+		r.Calls, r.Faults = len(r.entries), w.transcript.mu.faults
+		r.Virtual = time.Since(w.transcript.begin)
+	})
+	r.Digest = digest(r.entries)
+	return r
+}
+
+func newWorld(seed uint64, s Settings) *world {
+	w := &world{Settings: s, seed: seed, keys: coordination.NewKeys("sim"), store: memory.New(), transcript: &transcript{begin: time.Now()}}
+	w.mu.counts = map[counted]int{}
+	w.judge = NewJudge(w.keys, w.violated)
+	w.kv = kvmemory.New(kvmemory.Settings{OnCommit: func(rev coordination.Revision, events []coordination.Event) {
+		w.judge.Revision(rev, events)
+		w.transcript.note(time.Now(), -1, "revision", fmt.Sprint(rev), "")
+	}})
+	if os.Getenv("FIRNLOG_SIM_LOG") != "" {
+		w.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return w
+}
+
+func (w *world) violated(v Violation) {
+	w.mu.Lock()
+	w.mu.violations = append(w.mu.violations, v)
+	w.mu.Unlock()
+	w.transcript.note(time.Now(), -1, "VIOLATION", v.Key, v.Checker+": "+v.What)
+	w.over()
+}
+
+func (w *world) count(c counted) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.counts[c]++
+	return w.mu.counts[c]
+}
+
+// live is the whole history: faults and clients, healing, rest, and the last reading.
+func (w *world) live() {
+	ctx, over := context.WithCancel(context.Background())
+	defer over()
+	w.over = over
+	var clients, admins sync.WaitGroup
+	for i := range w.Instances {
+		w.mu.instances = append(w.mu.instances, w.born(ctx, i, 0))
+	}
+	w.createTopics(ctx)
+	busy, calm := context.WithTimeout(ctx, w.Chaos)
+	defer calm()
+	for i := range w.Plain {
+		clients.Go(func() { w.plain(ctx, i) })
+	}
+	for i := range w.Idempotent {
+		clients.Go(func() { w.idempotent(ctx, i) })
+	}
+	for i := range w.Consumers {
+		admins.Go(func() { w.consumer(busy, i) })
+	}
+	admins.Go(func() { w.administer(busy) })
+	admins.Go(func() { w.audit(busy) })
+	w.chaos(busy, ctx)
+	w.heal(ctx)
+	w.await(ctx, "clients", 40*time.Second, func() { clients.Wait(); admins.Wait() })
+	w.rest(ctx)
+	over()
+	clients.Wait()
+	admins.Wait()
+	for _, in := range w.mu.instances {
+		if !in.isDead() {
+			in.kill(0)
+		}
+		in.done.Wait()
+	}
+}
+
+// born starts a life of an instance.
+func (w *world) born(ctx context.Context, number, life int) *instance {
+	skew := time.Duration(0)
+	if number == w.Instances-1 {
+		skew = w.SkewFirst + time.Duration(life)*w.SkewStep
+	}
+	in := newInstance(w, number, life, skew)
+	in.start(ctx)
+	w.transcript.note(time.Now(), number, "born", fmt.Sprint(life), "")
+	return in
+}
+
+// await says what is stuck when do takes too long.
+func (w *world) await(ctx context.Context, what string, most time.Duration, do func()) {
+	done := make(chan struct{})
+	go func() { do(); close(done) }()
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-t.C:
+		w.judge.Stuck(what)
+	}
+}
+
+// pick gives an instance that is not dead; it may be paused or cut off.
+func (w *world) pick(d *dice) *instance {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range 20 {
+		if in := w.mu.instances[d.below(len(w.mu.instances))]; !in.isDead() {
+			return in
+		}
+	}
+	return w.mu.instances[0]
+}
+
+// live instances.
+func (w *world) all() (out []*instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, in := range w.mu.instances {
+		if !in.isDead() {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// heal ends all faults.
+func (w *world) heal(ctx context.Context) {
+	w.quiet.Store(true)
+	for i, in := range w.all() {
+		in.heal()
+		_ = i
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, in := range w.mu.instances {
+		if in.isDead() {
+			w.mu.instances[i] = w.born(ctx, i, in.life+1)
+		}
+	}
+}
+
+// rest waits until maintenance has come to an end, and looks at what it left.
+func (w *world) rest(ctx context.Context) {
+	for _, in := range w.all() {
+		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
+	}
+	if !wait(ctx, w.Faults.LateMax+2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
+		return
+	}
+	keys, key := w.judge.CommitKeys()
+	orphans, orphan := w.judge.Orphans()
+	w.judge.AtRest(keys, key, orphans, orphan)
+	w.judge.KeepDigest()
+	for _, in := range w.all() {
+		w.await(ctx, in.name()+" does not follow", 10*time.Second, func() {
+			if err := in.stream.Barrier(ctx); err == nil {
+				_ = in.stream.View(func(l *ledger.Ledger) { w.judge.Compare(in.name(), l) })
+			}
+		})
+	}
+	fresh := w.born(ctx, w.Instances, 0)
+	w.mu.Lock()
+	w.mu.instances = append(w.mu.instances, fresh)
+	w.mu.Unlock()
+	w.await(ctx, "the last reader", 60*time.Second, func() { w.readAll(ctx, fresh) })
+}
