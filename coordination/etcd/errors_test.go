@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/firnlog/firnlog/coordination"
 )
@@ -21,10 +23,13 @@ type refusing struct {
 	etcdserverpb.UnimplementedKVServer
 	answer atomic.Value // of error
 	asked  atomic.Int32
+	bytes  atomic.Int64 // of the last one, as it goes to the other members
 }
 
-func (r *refusing) Txn(context.Context, *etcdserverpb.TxnRequest) (*etcdserverpb.TxnResponse, error) {
+func (r *refusing) Txn(_ context.Context, txn *etcdserverpb.TxnRequest) (*etcdserverpb.TxnResponse, error) {
 	r.asked.Add(1)
+	header := &etcdserverpb.RequestHeader{ID: 1 << 63, Username: "firnlog", AuthRevision: 1 << 62}
+	r.bytes.Store(int64(proto.Size(&etcdserverpb.InternalRaftRequest{Header: header, Txn: txn})))
 	return nil, r.answer.Load().(error)
 }
 
@@ -90,5 +95,33 @@ func TestGet_IsRepeatedWhileItsTimeLasts(t *testing.T) {
 func TestDial_WithoutEndpointsIsRefused(t *testing.T) {
 	if kv, err := Dial(Settings{}); err == nil {
 		t.Errorf("Dial = %v", kv)
+	}
+}
+
+// Our own limit must be the one that refuses: it is definite before anything is sent.
+func TestCommitBytes_IsNotLessThanTheEncoding(t *testing.T) {
+	server, kv := startRefusing(t)
+	server.answer.Store(rpctypes.ErrGRPCNoLeader)
+	for _, n := range []int{0, 1, 3, coordination.OperationsMax} {
+		for _, size := range []int{0, 1, 200, 5000} {
+			var guards []coordination.Guard
+			var changes []coordination.Change
+			var orElse []string
+			for i := range n {
+				key := fmt.Sprintf("/firnlog/c/log/commits/%0*d", 1+size/10, i)
+				guards = append(guards, coordination.ValueIs(key, make([]byte, size)))
+				changes = append(changes, coordination.PutLeased(key, make([]byte, size), 1<<62))
+				if i%3 == 0 {
+					guards[i], changes[i] = coordination.ModIs(key, 1<<62), coordination.DeletePrefix(key+"/")
+				}
+				orElse = append(orElse, key)
+			}
+			if _, err := kv.Commit(t.Context(), guards, changes, orElse...); !errors.Is(err, coordination.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			if got, encoded := coordination.CommitBytes(guards, changes, orElse), server.bytes.Load(); int64(got) < encoded {
+				t.Errorf("%d operations of %d bytes: CommitBytes %d, encoded %d", n, size, got, encoded)
+			}
+		}
 	}
 }

@@ -112,7 +112,7 @@ func (w *watcher) run(caller context.Context, responses clientv3.WatchChan) {
 
 func (w *watcher) close() {
 	w.cancel()
-	w.inner.Close() // its error is that of the stream, which has ended anyway
+	_ = w.inner.Close() // its error is that of the stream, which has ended anyway
 }
 
 // update translates a response. The revision in the header of one with events may be newer than
