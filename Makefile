@@ -9,6 +9,9 @@ GOLANGCI_VERSION ?= v2.15.0
 VERSITYGW_VERSION ?= v1.8.0
 # The last version of MinIO's repository, which is no longer maintained.
 MINIO_VERSION ?= v0.0.0-20260212201848-7aac2a2c5b7c
+# Apache Kafka's jars, of the version that the pom names.
+KAFKA_POM := tests/apachekafka/pom.xml
+KAFKA_HOME := $(HOME)/.cache/firnlog/kafka-$(shell sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' $(KAFKA_POM))
 SEED ?= 1
 
 .PHONY: help
@@ -37,6 +40,10 @@ race: ## the same under the race detector
 test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
+
+.PHONY: test-differential
+test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
+	go test -tags stack -count=1 -timeout 10m -v ./tests/differential | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 .PHONY: sim
 sim: ## one simulated history: make sim SEED=n
@@ -75,6 +82,11 @@ $(TOOLS)/minio:
 
 $(TOOLS)/etcd: localstack/etcd/cmd/main.go go.mod
 	go build -trimpath -o $@ ./localstack/etcd/cmd
+
+.PHONY: apache-kafka
+apache-kafka: ## Apache Kafka itself with its tools, once per machine
+	@cmp -s $(KAFKA_POM) $(KAFKA_HOME)/pom.xml || { echo "fetching Apache Kafka"; \
+		mvn -q -B -f $(KAFKA_POM) dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(KAFKA_HOME) && cp $(KAFKA_POM) $(KAFKA_HOME)/pom.xml; }
 
 # kcat comes from Debian's packages; a virtual environment holds the Python clients; Maven the Java ones.
 .PHONY: system-packages
