@@ -232,11 +232,11 @@ func TestRun_AnotherEtcdIsNoticedWhicheverWayItsRevisionsLie(t *testing.T) {
 				s := stream.New(stream.Settings{KV: x, Keys: c.Keys, Now: time.Now, Entropy: rand.NewChaCha8([32]byte{}), Log: coretest.Quiet()})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				go s.Run(ctx)
 				if _, err := c.Etcd.Commit(ctx, nil, []coordination.Change{coordination.PutKey(c.Keys.Format(), ledger.Format{Version: 1, Era: "old"}.Encode()),
 					coordination.PutKey(c.Keys.Floor(), coordination.Mark(1).Bytes()), coordination.PutKey(c.Keys.Stamp(), coordination.Mark(2).Bytes())}); err != nil {
 					t.Fatal(err)
 				}
+				go s.Run(ctx)
 				if err := s.WaitRevision(ctx, 22); err != nil || s.ClusterID() != "old" {
 					t.Fatalf("%v, era %q", err, s.ClusterID())
 				}
