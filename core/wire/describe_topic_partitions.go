@@ -90,6 +90,7 @@ func describedPartitions(t kmsg.MetadataResponseTopic, first, end int32) []kmsg.
 		from := &t.Partitions[i]
 		p := kmsg.NewDescribeTopicPartitionsResponseTopicPartition()
 		p.ErrorCode, p.Partition, p.LeaderID, p.LeaderEpoch, p.Replicas, p.ISR = from.ErrorCode, i, from.Leader, from.LeaderEpoch, from.Replicas, from.ISR
+		p.EligibleLeaderReplicas, p.LastKnownELR = []int32{}, []int32{} // nullable in the protocol, but Java fails on null
 		out = append(out, p)
 	}
 	return out
