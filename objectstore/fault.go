@@ -134,8 +134,11 @@ func (f *Fault) change(ctx context.Context, op Op, key string, keep func() func(
 	case FailBefore:
 		return refuse(op, key, d.Err)
 	case FailAfter:
-		err := now()
-		return fmt.Errorf("%s %s: %w: answer lost by fault (it was %v)", op, key, ErrUnknown, err)
+		lost := "success"
+		if err := now(); err != nil {
+			lost = err.Error() // as text: the caller must not learn its class
+		}
+		return fmt.Errorf("%s %s: %w: answer lost by fault: %s", op, key, ErrUnknown, lost)
 	case FailLate:
 		effect := lateEffect{key: key, apply: keep()}
 		f.mu.Lock()

@@ -201,7 +201,7 @@ func inDoubt(err error) error {
 	case errors.Is(err, ErrUnknown), errors.Is(err, ErrExists):
 		return err
 	case errors.Is(err, ErrUnavailable):
-		return fmt.Errorf("%w (of an earlier try): %v", ErrUnknown, err)
+		return fmt.Errorf("%w (of an earlier try): %s", ErrUnknown, err.Error())
 	}
 	return fmt.Errorf("%w (of an earlier try): %w", ErrUnknown, err)
 }

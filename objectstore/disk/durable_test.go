@@ -101,7 +101,7 @@ func TestPut_FailureBeforeLinkIsDefinite(t *testing.T) {
 			if !errors.Is(err, cause) || errors.Is(err, objectstore.ErrUnknown) || errors.Is(err, objectstore.ErrExists) {
 				t.Errorf("%s fails with %v: %v, want a definite error", call, cause, err)
 			}
-			if full := cause == syscall.ENOSPC; errors.Is(err, objectstore.ErrUnavailable) != full {
+			if full := errors.Is(cause, syscall.ENOSPC); errors.Is(err, objectstore.ErrUnavailable) != full {
 				t.Errorf("%s fails with %v: %v; unavailable is for a full disk", call, cause, err)
 			}
 			r.fail = nil

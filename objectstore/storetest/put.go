@@ -68,17 +68,11 @@ func putRace(t *testing.T, store objectstore.Store) {
 		}
 		winner := make(chan int, writers)
 		errs := parallel(writers, func(i int) error {
-			// S3 may ask the losers of a tie to come again.
-			for {
-				err := store.Put(ctx, key, bodies[i][:500], bodies[i][500:])
-				if errors.Is(err, objectstore.ErrUnavailable) {
-					continue
-				}
-				if err == nil {
-					winner <- i
-				}
-				return err
+			err := insist(func() error { return store.Put(ctx, key, bodies[i][:500], bodies[i][500:]) })
+			if err == nil {
+				winner <- i
 			}
+			return err
 		})
 		for _, err := range errs {
 			if err != nil && !errors.Is(err, objectstore.ErrExists) {

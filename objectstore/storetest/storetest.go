@@ -135,6 +135,17 @@ func parallel(n int, run func(i int) error) []error {
 	return errs
 }
 
+// insist repeats a request that a store turns away for the moment, as S3 does with
+// ties and versitygw with neighbours of a Delete.
+func insist(request func() error) error {
+	for try := 1; ; try++ {
+		err := request()
+		if try == 1000 || !errors.Is(err, objectstore.ErrUnavailable) {
+			return err
+		}
+	}
+}
+
 func concurrentUse(t *testing.T, store objectstore.Store) {
 	ctx := t.Context()
 	errs := parallel(8, func(i int) error {
@@ -156,7 +167,7 @@ func concurrentUse(t *testing.T, store objectstore.Store) {
 }
 
 func roundTrip(ctx context.Context, store objectstore.Store, key string, body []byte) error {
-	if err := store.Put(ctx, key, body[:3], body[3:]); err != nil {
+	if err := insist(func() error { return store.Put(ctx, key, body[:3], body[3:]) }); err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
 	got, err := store.Get(ctx, key, 0, -1)

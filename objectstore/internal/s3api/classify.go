@@ -45,7 +45,7 @@ func (s *Sent) Maybe() bool { return s.got.Load() }
 //
 //	answer                                      Put            Delete        Get, List
 //	412                                         ErrExists      plain         plain
-//	409 ConditionalRequestConflict              ErrUnavailable ErrUnavailable ErrUnavailable
+//	409 ConditionalRequestConflict and alike    ErrUnavailable ErrUnavailable ErrUnavailable
 //	404 without code, NoSuchKey                 plain          plain         ErrNotFound
 //	404 NoSuchBucket                            plain, with what to do about it
 //	416                                         plain          plain         ErrRange
@@ -65,8 +65,8 @@ func Classify(ctx context.Context, a Answer) error {
 	if a.Code == "NoSuchBucket" {
 		return fmt.Errorf("%s: no such bucket (create it, or add create=true to the store URL): %w", what, a.Err)
 	}
-	if ended := ctx.Err(); ended != nil && a.Status == 0 && class != objectstore.ErrUnknown {
-		return fmt.Errorf("%s: %w: %v", what, ended, a.Err)
+	if ended := ctx.Err(); ended != nil && a.Status == 0 && !errors.Is(class, objectstore.ErrUnknown) {
+		return fmt.Errorf("%s: %w: %s", what, ended, a.Err.Error())
 	}
 	if class == nil {
 		return fmt.Errorf("%s: %w", what, a.Err)
@@ -86,6 +86,9 @@ func (a Answer) class() error {
 	case "NoSuchBucket":
 		return nil
 	case "ConditionalRequestConflict", "OperationAborted",
+		// versitygw: it could not make the object's folder, which happens when a Delete next
+		// to it removes the empty one meanwhile (measured). Nothing was stored.
+		"ExistingObjectIsDirectory",
 		"SlowDown", "SlowDownRead", "Throttling", "ThrottlingException", "RequestThrottled",
 		"RequestLimitExceeded", "TooManyRequests", "ServerBusy", "ServiceUnavailable",
 		// The body did not arrive as it was sent; nothing was stored. The first is

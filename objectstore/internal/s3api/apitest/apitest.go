@@ -76,7 +76,7 @@ func wantClass(t *testing.T, what string, err, want error) {
 		objectstore.ErrExists, objectstore.ErrNotFound, objectstore.ErrRange,
 		objectstore.ErrUnknown, objectstore.ErrUnavailable,
 	} {
-		if errors.Is(err, class) != (class == want) {
+		if errors.Is(err, class) != errors.Is(class, want) {
 			t.Errorf("%s: error %v, want %v only", what, err, want)
 		}
 	}
@@ -91,6 +91,8 @@ func answers(t *testing.T, open func(*testing.T, string) objectstore.Store) {
 	}{
 		{412, "PreconditionFailed", objectstore.ErrExists, errPlain, errPlain, errPlain},
 		{409, "ConditionalRequestConflict", unavailable, unavailable, unavailable, unavailable},
+		{409, "ExistingObjectIsDirectory", unavailable, unavailable, unavailable, unavailable},
+		{409, "BucketNotEmpty", errPlain, errPlain, errPlain, errPlain},
 		{404, "NoSuchKey", errPlain, objectstore.ErrNotFound, errPlain, errPlain},
 		{404, "NoSuchBucket", errPlain, errPlain, errPlain, errPlain},
 		{403, "AccessDenied", errPlain, errPlain, errPlain, errPlain},
