@@ -126,7 +126,7 @@ func (f *Fault) Commit(ctx context.Context, guards []Guard, changes []Change, or
 		return Result{}, refuse(OpCommit, key, d.Err)
 	case FailAfter:
 		res, err := f.kv.Commit(ctx, guards, changes, orElse...)
-		return Result{}, fmt.Errorf("commit %s: %w: answer lost by fault (it was %t, %v)", key, ErrUnknown, res.Committed, err)
+		return Result{}, fmt.Errorf("commit %s: %w: answer lost by fault (it was %t, %s)", key, ErrUnknown, res.Committed, hidden(err))
 	case FailLate:
 		late := keep(guards, changes, orElse)
 		f.mu.Lock()
@@ -188,7 +188,7 @@ func (f *Fault) change(ctx context.Context, op Op, now func() error) error {
 		return refuse(op, "", d.Err)
 	}
 	err := now()
-	return fmt.Errorf("%s: %w: answer lost by fault (it was %v)", op, ErrUnavailable, err)
+	return fmt.Errorf("%s: %w: answer lost by fault (it was %s)", op, ErrUnavailable, hidden(err))
 }
 
 func (f *Fault) read(ctx context.Context, op Op, key string) error {
@@ -219,6 +219,9 @@ func refuse(op Op, key string, err error) error {
 	}
 	return fmt.Errorf("%s %s: fault: %w", op, key, err)
 }
+
+// hidden gives the text of an error whose class the caller must not learn: its answer was lost.
+func hidden(err error) string { return fmt.Sprint(err) }
 
 func commitKey(guards []Guard, changes []Change) string {
 	switch {
