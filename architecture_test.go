@@ -114,6 +114,7 @@ func top(dir string) string {
 
 func TestImports_GoDownwardsOnly(t *testing.T) {
 	all, _ := sources(t)
+	shared := namesOfSeveral(all)
 	for _, s := range all {
 		if s.isTest() || s.dir == "." {
 			continue
@@ -125,7 +126,7 @@ func TestImports_GoDownwardsOnly(t *testing.T) {
 		}
 		for _, imp := range s.file.Imports {
 			path, _ := strconv.Unquote(imp.Path.Value)
-			if imp.Name != nil && strings.HasPrefix(path, module) && imp.Name.Name != "_" {
+			if imp.Name != nil && strings.HasPrefix(path, module) && !shared[filepath.Base(path)] {
 				t.Errorf("%s/%s: import alias %s inside the module", s.dir, s.name, imp.Name.Name)
 			}
 			checkOnlyFor(t, s, path)
@@ -138,6 +139,23 @@ func TestImports_GoDownwardsOnly(t *testing.T) {
 			}
 		}
 	}
+}
+
+// namesOfSeveral are package names that two folders have (drivers of the same kind), which an alias may tell apart.
+func namesOfSeveral(all []source) map[string]bool {
+	dirs := map[string]map[string]bool{}
+	for _, s := range all {
+		name := filepath.Base(s.dir)
+		if dirs[name] == nil {
+			dirs[name] = map[string]bool{}
+		}
+		dirs[name][s.dir] = true
+	}
+	out := map[string]bool{}
+	for name, in := range dirs {
+		out[name] = len(in) > 1
+	}
+	return out
 }
 
 func checkOnlyFor(t *testing.T, s source, path string) {

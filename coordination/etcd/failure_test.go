@@ -178,6 +178,12 @@ func TestRestart_TheSameKVGoesOn(t *testing.T) {
 			t.Errorf("%s is there, after %v", key, err)
 		}
 	}
+	watchedAll(t, w, there)
+}
+
+// watchedAll reads the watch until it has given every key of there, in order, as it was created.
+func watchedAll(t *testing.T, w coordination.Watcher, there map[string]coordination.Revision) {
+	t.Helper()
 	for last := coordination.Revision(0); len(there) > 0; {
 		u := <-w.Updates()
 		if u.Err != nil {
