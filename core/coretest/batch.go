@@ -49,7 +49,7 @@ func Records(t *testing.T, batches []byte) (out []Record) {
 		if err != nil {
 			t.Fatalf("check batch: %v", err)
 		}
-		for r, err := range record.Records(b, 0) {
+		for r, err := range record.Records(b, record.DecompressedBytesMax) {
 			if err != nil {
 				t.Fatalf("read records: %v", err)
 			}

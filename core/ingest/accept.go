@@ -150,7 +150,7 @@ func (g *Ingest) rewrite(t *ledger.Topic, it *item, h record.Header) error {
 			return fmt.Errorf("topic %s: %w", t.Name, err)
 		}
 		if codec != h.Codec() {
-			b, err := record.Recompress(it.batch, codec, 0, g.encoders)
+			b, err := record.Recompress(it.batch, codec, record.DecompressedBytesMax, g.encoders)
 			if err != nil {
 				return err
 			}
