@@ -157,6 +157,7 @@ func TestProduce_TimeOutIsAnsweredAsSuch(t *testing.T) {
 		b.logs.gate = make(chan struct{})
 		c := b.dial(t)
 		began := time.Now()
+		c.nc.SetReadDeadline(began.Add(time.Minute)) // fail, not hang, when it never comes
 		p := produced(t, ask[*kmsg.ProduceResponse](c, produceOf(9, 1, "a", id, map[int32][]byte{0: batchOf(1, 5)})))
 		if p.ErrorCode != kerr.RequestTimedOut.Code || p.BaseOffset != -1 || time.Since(began) != 5*time.Second {
 			t.Fatalf("%+v after %v", p, time.Since(began))
