@@ -58,7 +58,7 @@ func (w *world) deleteRecords(ctx context.Context, in *instance, d *dice) {
 		return
 	}
 	tp := all[d.below(len(all))]
-	before := w.judge.AckedEnd(tp)
+	_, before := w.judge.Acknowledged(tp)
 	if keep := d.below(60); int(before) > keep {
 		before -= record.Offset(keep)
 	}

@@ -37,8 +37,10 @@ func (c *call) chance(p float64) bool { return !c.in.w.quiet.Load() && c.dice.ch
 // latency of one way.
 func (c *call) latency(least, most time.Duration) time.Duration {
 	if c.chance(c.in.w.Faults.Slow) {
-		most = 100 * least * 10
-		least *= 50
+		least, most = 50*least, 1000*least
+		if c.dice.chance(.05) {
+			most = 7 * time.Second // longer than any time-out
+		}
 	}
 	return c.dice.between(least, most)
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/firnlog/firnlog/core/fetch"
@@ -18,7 +19,7 @@ func (w *world) consumer(ctx context.Context, number int) {
 		in := w.pick(&d)
 		in.gate(&d)
 		if d.chance(.3) {
-			w.bounds(ctx, in, all[d.below(len(all))])
+			w.ask(ctx, in, all[d.below(len(all))], &d)
 			continue
 		}
 		var parts []fetch.Partition
@@ -27,7 +28,8 @@ func (w *world) consumer(ctx context.Context, number int) {
 		for range 1 + d.below(3) {
 			tp := all[d.below(len(all))]
 			if !asked[tp] {
-				asked[tp], acked[tp] = true, w.judge.AckedEnd(tp)
+				asked[tp] = true
+				_, acked[tp] = w.judge.Acknowledged(tp)
 				parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
 			}
 		}
@@ -63,16 +65,29 @@ func (w *world) fetched(in *instance, r fetch.Result, from record.Offset) record
 	return from
 }
 
-// bounds asks an instance for the ends of a partition: all that was acknowledged before must be in them.
-func (w *world) bounds(ctx context.Context, in *instance, tp record.TopicPartition) {
-	acked := w.judge.AckedEnd(tp)
-	b, err := in.fetch.Bounds(ctx, tp)
+// ask looks up the ends of a partition, or an offset by time: all that was acknowledged before must be in the answer.
+func (w *world) ask(ctx context.Context, in *instance, tp record.TopicPartition, d *dice) {
+	start, acked := w.judge.Acknowledged(tp)
+	byTime := d.chance(.4)
+	ms := int64(d.below(int(w.nextUID.Load()) + 1))
+	var b fetch.Bounds
+	var found fetch.Found
+	var err error
+	if byTime {
+		found, err = in.fetch.AtTime(ctx, tp, ms, false)
+	} else {
+		b, err = in.fetch.Bounds(ctx, tp)
+	}
 	switch {
 	case in.isDead():
-	case err == nil:
-		w.judge.Ends(in.name(), tp, b.LogStart, b.HighWatermark, acked)
 	case errors.Is(err, fetch.ErrUnknownPartition):
 		w.judge.ToldUnknown(tp)
+	case errors.Is(err, fetch.ErrStorage):
+		w.judge.Storage(in.name(), tp, math.MaxInt64, err)
+	case err == nil && byTime:
+		w.judge.FoundAtTime(in.name(), tp, ms, found.Offset, acked)
+	case err == nil:
+		w.judge.Ends(in.name(), tp, b.LogStart, b.HighWatermark, start, acked)
 	}
 }
 

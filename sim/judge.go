@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/hex"
 	"fmt"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type Judge struct {
 	mu       sync.Mutex
 	keys     coordination.Keys
 	violated func(Violation)
+	note     func(partition, what string) // for the transcript
 	began    time.Time
 
 	shipped  *ledger.Ledger
@@ -73,8 +75,10 @@ func (v Violation) String() string { return fmt.Sprintf("%s at %v: %s", v.Checke
 
 // partitionLog is what a partition holds, by the judge's own count.
 type partitionLog struct {
+	name      string
 	next      record.Offset
-	batches   []*Sent // in the order of offsets
+	start     record.Offset // as DeleteRecords has told somebody
+	batches   []*Sent       // in the order of offsets
 	producers map[record.ProducerID]*memo
 	acked     record.Offset // end of what was acknowledged
 }
@@ -86,9 +90,9 @@ type memo struct {
 	rev   coordination.Revision
 }
 
-// NewJudge makes a judge. violated is called under the judge's lock.
-func NewJudge(keys coordination.Keys, violated func(Violation)) *Judge {
-	return &Judge{keys: keys, violated: violated, began: time.Now(),
+// NewJudge makes a judge. violated and note are called under the judge's lock.
+func NewJudge(keys coordination.Keys, violated func(Violation), note func(partition, what string)) *Judge {
+	return &Judge{keys: keys, violated: violated, note: note, began: time.Now(),
 		topics: map[string]record.TopicID{}, alive: map[record.TopicID]int32{}, existed: map[record.TopicID]bool{},
 		objects: map[ulid.ULID][]byte{}, segments: map[ulid.ULID]string{}, commits: map[string]bool{},
 		logs: map[record.TopicPartition]*partitionLog{}, sent: map[int64]*Sent{}, ids: map[record.ProducerID]bool{},
@@ -102,10 +106,15 @@ func (j *Judge) bad(checker, key, format string, args ...any) {
 func (j *Judge) log(tp record.TopicPartition) *partitionLog {
 	p := j.logs[tp]
 	if p == nil {
-		p = &partitionLog{producers: map[record.ProducerID]*memo{}}
+		p = &partitionLog{name: nameOf(tp), producers: map[record.ProducerID]*memo{}}
 		j.logs[tp] = p
 	}
 	return p
+}
+
+// nameOf is the end of the key of a partition's head.
+func nameOf(tp record.TopicPartition) string {
+	return fmt.Sprintf("%s/%010d", hex.EncodeToString(tp.Topic[:]), tp.Partition)
 }
 
 // Send notes what a client is about to send.

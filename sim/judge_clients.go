@@ -13,7 +13,7 @@ func (j *Judge) Acked(uid int64, base record.Offset) {
 	j.counts.Acks++
 	s := j.sent[uid]
 	if !s.appended || s.base != base {
-		j.bad("acknowledged offset", "", "uid %d of %v acknowledged at %d; it is at %d (appended %v)", uid, s.Partition, base, s.base, s.appended)
+		j.bad("acknowledged offset", nameOf(s.Partition), "uid %d of %v acknowledged at %d; it is at %d (appended %v)", uid, s.Partition, base, s.base, s.appended)
 		return
 	}
 	p := j.log(s.Partition)
@@ -25,7 +25,7 @@ func (j *Judge) ToldOld(uid int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if s := j.sent[uid]; !s.appended {
-		j.bad("locked out", "", "uid %d of %v told to be old, but never appended", uid, s.Partition)
+		j.bad("locked out", nameOf(s.Partition), "uid %d of %v told to be old, but never appended", uid, s.Partition)
 	}
 }
 
@@ -34,7 +34,7 @@ func (j *Judge) ToldUnknown(tp record.TopicPartition) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.has(tp) {
-		j.bad("unknown though it is there", "", "%v", tp)
+		j.bad("unknown though it is there", nameOf(tp), "%v", tp)
 	}
 }
 
@@ -46,26 +46,57 @@ func (j *Judge) ToldOutOfTurn(uid int64) {
 	s := j.sent[uid]
 	m := j.log(s.Partition).producers[s.Producer]
 	if m != nil && j.has(s.Partition) && !s.appended && m.epoch == s.Epoch && m.next == s.Sequence {
-		j.bad("locked out", "", "uid %d (producer %d, sequence %d) of %v refused though it is its turn", uid, s.Producer, s.Sequence, s.Partition)
+		j.bad("locked out", nameOf(s.Partition), "uid %d (producer %d, sequence %d) of %v refused though it is its turn", uid, s.Producer, s.Sequence, s.Partition)
 	}
 }
 
-// AckedEnd is the end of what was acknowledged of a partition.
-func (j *Judge) AckedEnd(tp record.TopicPartition) record.Offset {
+// Acknowledged are the ends of a partition as somebody has been told: after DeleteRecords, and of
+// acknowledged batches.
+func (j *Judge) Acknowledged(tp record.TopicPartition) (start, end record.Offset) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.log(tp).acked
+	p := j.log(tp)
+	return p.start, p.acked
 }
 
 // Ends: bounds that a client was given, and what had been acknowledged when it asked.
-func (j *Judge) Ends(who string, tp record.TopicPartition, start, end, acked record.Offset) {
+func (j *Judge) Ends(who string, tp record.TopicPartition, start, end, told, acked record.Offset) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.has(tp) {
 		return
 	}
-	if p := j.log(tp); end < acked || end > p.next || start > end {
-		j.bad("read after acknowledge", "", "%s says %v is %d to %d; acknowledged were %d, there are %d", who, tp, start, end, acked, p.next)
+	if p := j.log(tp); end < acked || end > p.next || start > end || start < told {
+		j.bad("read after acknowledge", nameOf(tp), "%s says %v is %d to %d; before, %d to %d were acknowledged, there are %d", who, tp, start, end, told, acked, p.next)
+	}
+}
+
+// FoundAtTime: the first record from the log start on whose timestamp is at least ms; -1: none.
+// A batch's uid is the timestamp of its records.
+func (j *Judge) FoundAtTime(who string, tp record.TopicPartition, ms int64, found, acked record.Offset) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.has(tp) {
+		return
+	}
+	start := j.shipped.Partition(tp).LogStart()
+	for _, s := range j.log(tp).batches {
+		end := s.base + record.Offset(s.Records)
+		switch {
+		case found >= s.base && found < end && s.UID < ms, found >= end && s.base >= start && s.UID >= ms, found < 0 && s.base >= start && end <= acked && s.UID >= ms:
+			j.bad("offset by time", nameOf(tp), "%s: %v from time %d is at %d, but uid %d is at %d; log start %d", who, tp, ms, found, s.UID, s.base, start)
+			return
+		}
+	}
+}
+
+// ToldFenced: a client was told that its epoch is over.
+func (j *Judge) ToldFenced(uid int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.sent[uid]
+	if m := j.log(s.Partition).producers[s.Producer]; m != nil && m.epoch <= s.Epoch && j.has(s.Partition) {
+		j.bad("fenced without cause", nameOf(s.Partition), "uid %d of producer %d, epoch %d, where epoch %d is known", uid, s.Producer, s.Epoch, m.epoch)
 	}
 }
 
@@ -74,7 +105,7 @@ func (j *Judge) Empty(who string, tp record.TopicPartition, from, acked record.O
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.has(tp) && from < acked {
-		j.bad("read after acknowledge", "", "%s has nothing of %v at %d; acknowledged were %d", who, tp, from, acked)
+		j.bad("read after acknowledge", nameOf(tp), "%s has nothing of %v at %d; acknowledged were %d", who, tp, from, acked)
 	}
 }
 
@@ -87,7 +118,7 @@ func (j *Judge) OutOfRange(who string, tp record.TopicPartition, from record.Off
 	}
 	start := j.shipped.Partition(tp).LogStart()
 	if next := j.log(tp).next; from >= start && from <= next {
-		j.bad("out of range though it is there", "", "%s: %v at %d of %d to %d", who, tp, from, start, next)
+		j.bad("out of range though it is there", nameOf(tp), "%s: %v at %d of %d to %d", who, tp, from, start, next)
 	}
 	return start
 }
@@ -97,7 +128,7 @@ func (j *Judge) Storage(who string, tp record.TopicPartition, from record.Offset
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.has(tp) && from >= j.shipped.Partition(tp).LogStart() {
-		j.bad("bytes lost", "", "%s: %v at %d: %v", who, tp, from, err)
+		j.bad("bytes lost", nameOf(tp), "%s: %v at %d: %v", who, tp, from, err)
 	}
 }
 
@@ -109,18 +140,18 @@ func (j *Judge) Read(who string, tp record.TopicPartition, from record.Offset, b
 	first := true
 	for b, err := range record.Batches(body) {
 		if err != nil {
-			j.bad("bytes", "", "%s: %v at %d: %v", who, tp, from, err)
+			j.bad("bytes", nameOf(tp), "%s: %v at %d: %v", who, tp, from, err)
 			return from
 		}
 		h, err := record.Check(b)
 		k := sort.Search(len(p.batches), func(k int) bool { return p.batches[k].base > h.BaseOffset }) - 1
 		if err != nil || k < 0 || p.batches[k].base != h.BaseOffset || p.batches[k].CRC != h.CRC {
-			j.bad("read", "", "%s: batch at %d of %v is not what was appended there (uid %d, %v)", who, h.BaseOffset, tp, h.FirstTimestamp, err)
+			j.bad("read", nameOf(tp), "%s: batch at %d of %v is not what was appended there (uid %d, %v)", who, h.BaseOffset, tp, h.FirstTimestamp, err)
 			return from
 		}
 		next := h.LastOffset() + 1
 		if h.BaseOffset > from || first && next <= from || !first && h.BaseOffset != from {
-			j.bad("read", "", "%s: batch %d to %d of %v after %d: a gap or a repetition", who, h.BaseOffset, next, tp, from)
+			j.bad("read", nameOf(tp), "%s: batch %d to %d of %v after %d: a gap or a repetition", who, h.BaseOffset, next, tp, from)
 			return from
 		}
 		first, from = false, next
@@ -134,7 +165,7 @@ func (j *Judge) ReadAll(who string, tp record.TopicPartition, start, end record.
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if p := j.log(tp); j.has(tp) && (end != p.next || start != j.shipped.Partition(tp).LogStart()) {
-		j.bad("acknowledged lost", "", "%s could read %v from %d to %d, appended were %d", who, tp, start, end, p.next)
+		j.bad("acknowledged lost", nameOf(tp), "%s could read %v from %d to %d, appended were %d", who, tp, start, end, p.next)
 	}
 }
 
@@ -180,6 +211,8 @@ func (j *Judge) RecordsDeleted(tp record.TopicPartition, before, start record.Of
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if real := j.shipped.Partition(tp).LogStart(); j.has(tp) && (start < before || real < start) {
-		j.bad("records deleted", "", "%v before %d: told %d, it is %d", tp, before, start, real)
+		j.bad("records deleted", nameOf(tp), "%v before %d: told %d, it is %d", tp, before, start, real)
 	}
+	p := j.log(tp)
+	p.start = max(p.start, start)
 }

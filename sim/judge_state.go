@@ -108,7 +108,7 @@ func (j *Judge) Compare(who string, l *ledger.Ledger) {
 	}
 	for tp, d := range want {
 		if got[tp] != d {
-			j.bad("replicas differ", "", "%s at revision %d, %v: next %d, %d bytes of head", who, l.Revision(), tp, l.Partition(tp).Next(), len(l.Partition(tp).Head(0).Encode()))
+			j.bad("replicas differ", nameOf(tp), "%s at revision %d, %v: next %d, %d bytes of head", who, l.Revision(), tp, l.Partition(tp).Next(), len(l.Partition(tp).Head(0).Encode()))
 			return
 		}
 	}

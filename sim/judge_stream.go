@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -171,13 +172,13 @@ func (j *Judge) commit(id ulid.ULID, rev coordination.Revision, c *ledger.Commit
 func (j *Judge) entry(tp record.TopicPartition, rev coordination.Revision, body []byte, out ledger.Outcome) {
 	for b, err := range record.Batches(body) {
 		if err != nil {
-			j.bad("bytes", "", "run of %v: %v", tp, err)
+			j.bad("bytes", nameOf(tp), "run of %v: %v", tp, err)
 			return
 		}
 		h, err := record.Check(b)
 		s := j.sent[h.FirstTimestamp]
 		if err != nil || s == nil || s.CRC != h.CRC || s.Partition != tp {
-			j.bad("bytes", "", "a batch of %v is not as any client sent it (uid %d, %v)", tp, h.FirstTimestamp, err)
+			j.bad("bytes", nameOf(tp), "a batch of %v is not as any client sent it (uid %d, %v)", tp, h.FirstTimestamp, err)
 			return
 		}
 		j.counts.Batches++
@@ -193,24 +194,25 @@ func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *
 	p := j.log(tp)
 	m := p.producers[s.Producer]
 	want := j.opinion(m, s)
+	j.note(p.name, fmt.Sprintf("revision %d: uid %d, producer %d epoch %d sequence %d: outcome %d at %d", rev, s.UID, s.Producer, s.Epoch, s.Sequence, out.Kind, out.Base))
 	switch {
 	case out.Kind == ledger.Old && !s.appended:
-		j.bad("locked out", "", "uid %d (producer %d, sequence %d) of %v refused as old, but never appended", s.UID, s.Producer, s.Sequence, tp)
+		j.bad("locked out", p.name, "uid %d (producer %d, sequence %d) of %v refused as old, but never appended", s.UID, s.Producer, s.Sequence, tp)
 	case out.Kind == ledger.Accepted && s.appended:
-		j.bad("appended twice", "", "uid %d (producer %d, sequence %d) of %v at %d and again at %d", s.UID, s.Producer, s.Sequence, tp, s.base, out.Base)
+		j.bad("appended twice", p.name, "uid %d (producer %d, sequence %d) of %v at %d and again at %d", s.UID, s.Producer, s.Sequence, tp, s.base, out.Base)
 	case out.Kind == ledger.Duplicate && (!s.appended || s.base != out.Base):
-		j.bad("duplicate of another", "", "uid %d of %v said to be at %d, it is at %d (appended %v)", s.UID, tp, out.Base, s.base, s.appended)
+		j.bad("duplicate of another", p.name, "uid %d of %v said to be at %d, it is at %d (appended %v)", s.UID, tp, out.Base, s.base, s.appended)
 	case out.Kind == want, want == ledger.Duplicate && out.Kind == ledger.Old:
 	case s.Producer == record.NoProducer:
-		j.bad("innocent batch refused", "", "plain uid %d of %v: outcome %d", s.UID, tp, out.Kind)
+		j.bad("innocent batch refused", p.name, "plain uid %d of %v: outcome %d", s.UID, tp, out.Kind)
 	default:
-		j.bad("outcome", "", "uid %d (producer %d, epoch %d, sequence %d) of %v: %d, should be %d", s.UID, s.Producer, s.Epoch, s.Sequence, tp, out.Kind, want)
+		j.bad("outcome", p.name, "uid %d (producer %d, epoch %d, sequence %d) of %v: %d, should be %d", s.UID, s.Producer, s.Epoch, s.Sequence, tp, out.Kind, want)
 	}
 	if out.Kind != ledger.Accepted {
 		return
 	}
 	if out.Base != p.next {
-		j.bad("contiguous offsets", "", "uid %d of %v at %d, the next offset is %d", s.UID, tp, out.Base, p.next)
+		j.bad("contiguous offsets", p.name, "uid %d of %v at %d, the next offset is %d", s.UID, tp, out.Base, p.next)
 	}
 	s.base, s.appended = out.Base, true
 	p.next = out.Base + record.Offset(s.Records)

@@ -15,7 +15,6 @@ type batch struct {
 	Sent
 	bytes []byte
 	first time.Time // when it was first sent
-	acked bool
 	dice  dice
 }
 
@@ -117,6 +116,8 @@ func (w *world) heard(b *batch, o ingest.Outcome) bool {
 		w.judge.ToldUnknown(b.Partition)
 	case errors.Is(o.Err, ingest.ErrOldDuplicate):
 		w.judge.ToldOld(b.UID)
+	case errors.Is(o.Err, ingest.ErrFenced):
+		w.judge.ToldFenced(b.UID)
 	}
 	return true
 }
@@ -159,7 +160,6 @@ func (s *session) isOldest(b *batch) bool {
 func (s *session) acked(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.acked = true
 	for i, o := range s.mu.unacked {
 		if o == b {
 			s.mu.unacked = append(s.mu.unacked[:i:i], s.mu.unacked[i+1:]...)
@@ -244,5 +244,16 @@ func (w *world) deliver(ctx context.Context, s *session, b *batch) {
 		if _, broken := s.state(); broken || !wait(ctx, b.dice.between(20*time.Millisecond, 200*time.Millisecond)) {
 			return
 		}
+	}
+}
+
+// probe sends one batch through an instance, which must be acknowledged at once.
+func (w *world) probe(ctx context.Context, in *instance) {
+	d := throw(w.seed, "probe", in.number, in.life, "")
+	all := w.judge.Partitions()
+	b := w.newBatch(all[d.below(len(all))], nil)
+	o := w.send(ctx, in, &d, b)[0]
+	if w.heard(b, o); o.Err != nil && ctx.Err() == nil {
+		w.judge.Stuck(in.name() + " does not take a batch: " + o.Err.Error())
 	}
 }

@@ -29,6 +29,9 @@ type Settings struct {
 	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction
 	PauseMax   time.Duration
 	Faults     Faults
+
+	// Blind turns checkers off, to see what else would notice.
+	Blind []string
 }
 
 // Faults are probabilities of one call each.
@@ -65,6 +68,7 @@ func Draw(seed uint64) Settings {
 	if s.SweepGrace < 400*ms {
 		s.SweepGrace = 0
 	}
+	s.Faults.scale([]float64{0, 1, 1, 2, 4}[d.below(5)])
 	switch d.below(3) {
 	case 0:
 		s.SkewFirst = -d.between(time.Minute, 15*time.Minute)
@@ -74,4 +78,12 @@ func Draw(seed uint64) Settings {
 		s.SkewFirst, s.SkewStep = time.Minute, 20*time.Minute
 	}
 	return s
+}
+
+// scale makes all faults of single calls rarer or more frequent.
+func (f *Faults) scale(by float64) {
+	for _, p := range []*float64{&f.CommitRefused, &f.CommitLost, &f.CommitAnswerLost, &f.CommitLate, &f.ReadFails, &f.Slow,
+		&f.PutRefused, &f.PutAnswerLost, &f.PutLate, &f.WatchBreaks, &f.PauseAfter} {
+		*p *= by
+	}
 }

@@ -31,7 +31,7 @@ type entry struct {
 func (t *transcript) note(from time.Time, who int, op, key, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if result != "" && result != "ok" {
+	if who >= 0 && result != "" && result != "ok" {
 		t.mu.faults++
 	}
 	t.mu.entries = append(t.mu.entries, entry{from.Sub(t.begin), time.Since(t.begin), who, op, key, result})
