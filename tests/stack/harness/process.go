@@ -22,6 +22,8 @@ type Process struct {
 	env  []string
 	log  string // file that gets standard output and error of all its lives
 
+	stdin *os.File // nil: nothing to read
+
 	mu struct {
 		sync.Mutex
 		life *life
@@ -66,6 +68,9 @@ func (p *Process) Start() {
 		l.from = info.Size()
 	}
 	l.cmd.Env, l.cmd.Stdout, l.cmd.Stderr = p.env, file, file
+	if p.stdin != nil {
+		l.cmd.Stdin = p.stdin
+	}
 	l.cmd.SysProcAttr = dieWithParent()
 	if err := l.cmd.Start(); err != nil {
 		p.t.Fatalf("start %s: %v", p.Name, err)

@@ -3,7 +3,6 @@ package harness
 import (
 	"bytes"
 	"context"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -65,17 +64,43 @@ func Kcat(t testing.TB, input []byte, args ...string) Result {
 // Python runs a script of tests/stack/clients with the Python that has confluent-kafka.
 func Python(t testing.TB, script string, args ...string) Result {
 	t.Helper()
-	python := existing(t, filepath.Join(Cache(t), "python", "bin", "python"))
-	return Run(t, nil, python, append([]string{clientFile(t, script)}, args...)...)
+	program, all := python(t, script, args)
+	return Run(t, nil, program, all...)
+}
+
+// TalkPython does so with a script that waits for words.
+func TalkPython(t testing.TB, script string, args ...string) *Talk {
+	t.Helper()
+	program, all := python(t, script, args)
+	return StartTalk(t, "librdkafka", program, all...)
 }
 
 // Java runs a program of tests/stack/clients: one source file, compiled in memory.
 func Java(t testing.TB, source string, args ...string) Result {
 	t.Helper()
-	jars := filepath.Join(Cache(t), "java")
-	existing(t, jars)
-	all := append([]string{"-XX:TieredStopAtLevel=1", "-Xmx256m", "-cp", jars + string(os.PathListSeparator) + filepath.Join(jars, "*"), clientFile(t, source)}, args...)
-	return Run(t, nil, "java", all...)
+	program, all := java(t, source, args)
+	return Run(t, nil, program, all...)
+}
+
+// TalkJava does so with a program that waits for words.
+func TalkJava(t testing.TB, source string, args ...string) *Talk {
+	t.Helper()
+	program, all := java(t, source, args)
+	return StartTalk(t, "java", program, all...)
+}
+
+func python(t testing.TB, script string, args []string) (program string, all []string) {
+	t.Helper()
+	return existing(t, filepath.Join(Cache(t), "python", "bin", "python")), append([]string{clientFile(t, script)}, args...)
+}
+
+func java(t testing.TB, source string, args []string) (program string, all []string) {
+	t.Helper()
+	jars := existing(t, filepath.Join(Cache(t), "java"))
+	return "java", append([]string{
+		"-XX:TieredStopAtLevel=1", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+		"-cp", filepath.Join(jars, "*"), clientFile(t, source),
+	}, args...)
 }
 
 func clientFile(t testing.TB, name string) string {
