@@ -33,8 +33,7 @@ func bubble(t *testing.T, fn func(t *testing.T, f *fixture)) {
 		c := coretest.NewCluster(t)
 		f := &fixture{Cluster: c, tp: record.TopicPartition{Topic: c.CreateTopic("t", 100)}}
 		f.a, f.b = c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
-		f.a.Barrier()
-		f.b.Barrier()
+		synctest.Wait() // their watches are open
 		fn(t, f)
 	})
 }

@@ -21,7 +21,7 @@ func topicBubble(t *testing.T, fn func(t *testing.T, f *fixture), configs ...str
 		c := coretest.NewCluster(t)
 		f := &fixture{Cluster: c, tp: record.TopicPartition{Topic: c.CreateTopic("t", 2, configs...)}}
 		f.a = c.Instance("a", coretest.Options{}).Ready()
-		f.a.Barrier()
+		synctest.Wait() // its watch is open
 		fn(t, f)
 	})
 }

@@ -57,6 +57,7 @@ func TestBarrier_AsksForProgressAgainUntilTheWatchAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
 		in := c.Instance("a", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		c.Put(c.Keys.Lease("other"), []byte("not below log/")) // moves the revision without an event for us
 		dropProgress(c, 3)
 		start := time.Now()
@@ -71,6 +72,7 @@ func TestBarrier_WithoutProgressItGivesUpAndSaysNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
 		in := c.Instance("a", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		c.Put(c.Keys.Lease("other"), []byte("x"))
 		dropProgress(c, 1<<40)
 		if err := in.Stream.Barrier(t.Context()); !errors.Is(err, stream.ErrNotReady) {
@@ -85,6 +87,7 @@ func TestBarrier_OneRoundServesAllWhoAskedBeforeItStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
 		in := c.Instance("a", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		c.FaultKV(func(_ string, op coordination.Op, _ string) coordination.Decision {
 			if op == coordination.OpGet {
 				return coordination.Decision{Delay: 50 * time.Millisecond}
@@ -110,6 +113,7 @@ func TestBarrier_ARoundThatRunsAlreadyDoesNotServeWhoComesLater(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a, b := c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
+		synctest.Wait() // their watches are open
 		c.Put(c.Keys.Lease("other"), []byte("x")) // the first round has to wait for progress
 		c.FaultKV(func(who string, op coordination.Op, _ string) coordination.Decision {
 			if who == "a" && op == coordination.OpUpdate {

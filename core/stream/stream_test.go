@@ -91,6 +91,7 @@ func TestWatch_CompactedWhileItWasAwayBootstrapsAnew(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a, b := c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		heal := cutOff(c, b)
 		for range 3 {
 			a.MustProduce(coretest.Plain(tp, "x"))
@@ -108,6 +109,7 @@ func TestWatch_BrokenIsOpenedWhereItWasWithoutReadingAgain(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a, b := c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		heal := cutOff(c, b)
 		a.MustProduce(coretest.Plain(tp, "x"))
 		c.Transcript()
@@ -138,6 +140,7 @@ func TestWatch_SilentAfterAConfirmedCommitIsOpenedAnew(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a := c.Instance("a", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		silence(c, a)
 		time.Sleep(time.Second) // it is the watch that must have been silent, not its birth
 		start := time.Now()
@@ -154,6 +157,7 @@ func TestWatch_ThatLagsButDeliversIsLeftOpen(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a := c.Instance("a", coretest.Options{Linger: time.Millisecond}).Ready()
+		synctest.Wait() // its watch is open
 		var news atomic.Int64
 		c.FaultKV(func(_ string, op coordination.Op, _ string) coordination.Decision {
 			if op == coordination.OpUpdate {
@@ -312,6 +316,7 @@ func TestSubscribe_WakesForItsPartitionsAlone(t *testing.T) {
 		topic := c.CreateTopic("t", 2)
 		mine, other := record.TopicPartition{Topic: topic}, record.TopicPartition{Topic: topic, Partition: 1}
 		a, b := c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
+		synctest.Wait() // its watch is open
 		reader := a.Stream.Subscribe([]record.TopicPartition{mine})
 		defer reader.Close()
 		woken := func() bool {

@@ -32,7 +32,7 @@ func bubble(t *testing.T, o coretest.Options, fn func(t *testing.T, f *fixture))
 		c := coretest.NewCluster(t)
 		f := &fixture{Cluster: c, tp: record.TopicPartition{Topic: c.CreateTopic("t", 200)}}
 		f.a = c.Instance("a", o).Ready()
-		f.a.Barrier()
+		synctest.Wait() // its watch is open
 		fn(t, f)
 	})
 }
