@@ -121,8 +121,11 @@ func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Re
 	}
 	f.load(ctx, plans)
 	if f.replaced(plans) {
-		if again, err := f.replan(ctx, r); err == nil {
+		again, err := f.replan(ctx, r)
+		if err == nil {
 			plans = again
+		} else {
+			doubtMissing(plans, err)
 		}
 	}
 	return f.assemble(plans, r, final)
@@ -138,6 +141,15 @@ func (f *Fetcher) replan(ctx context.Context, r Request) ([]plan, error) {
 		f.load(ctx, plans)
 	}
 	return plans, err
+}
+
+// doubtMissing: what an instance that cannot follow the log does not find may only have been replaced.
+func doubtMissing(plans []plan, cause error) {
+	for i := range plans {
+		if errors.Is(plans[i].failed, objectstore.ErrNotFound) {
+			plans[i].failed = cause
+		}
+	}
 }
 
 func (f *Fetcher) replaced(plans []plan) bool {

@@ -2,11 +2,13 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/objectstore"
 )
 
 // Bounds implements Reader.
@@ -30,9 +32,24 @@ func (f *Fetcher) Bounds(ctx context.Context, tp record.TopicPartition) (b Bound
 	return b, nil
 }
 
-// AtTime implements Reader. It looks at spans in the order of offsets and opens those whose
-// max timestamp says that they hold such a record.
+// AtTime implements Reader.
 func (f *Fetcher) AtTime(ctx context.Context, tp record.TopicPartition, ms int64, readCommitted bool) (Found, error) {
+	return twice(func() (Found, error) { return f.atTime(ctx, tp, ms, readCommitted) })
+}
+
+// twice looks again, behind a barrier of its own, where an object was not there: its
+// reference was replaced, or its records deleted, while it was asked for.
+func twice(look func() (Found, error)) (Found, error) {
+	found, err := look()
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return look()
+	}
+	return found, err
+}
+
+// atTime looks at spans in the order of offsets and opens those whose max timestamp says that
+// they hold such a record.
+func (f *Fetcher) atTime(ctx context.Context, tp record.TopicPartition, ms int64, readCommitted bool) (Found, error) {
 	bounds, err := f.Bounds(ctx, tp)
 	if err != nil {
 		return Found{-1, -1}, err
@@ -66,6 +83,10 @@ func (f *Fetcher) AtTime(ctx context.Context, tp record.TopicPartition, ms int64
 
 // MaxTimestamp implements Reader.
 func (f *Fetcher) MaxTimestamp(ctx context.Context, tp record.TopicPartition) (Found, error) {
+	return twice(func() (Found, error) { return f.maxTimestamp(ctx, tp) })
+}
+
+func (f *Fetcher) maxTimestamp(ctx context.Context, tp record.TopicPartition) (Found, error) {
 	bounds, err := f.Bounds(ctx, tp)
 	if err != nil {
 		return Found{-1, -1}, err
