@@ -390,6 +390,38 @@ func TestAnomaly20_OneCorruptBatchHarmsOnlyItsPartition(t *testing.T) {
 	})
 }
 
+// Anomaly 20, I12: a slow object delays its own partitions.
+func TestAnomaly20_ASlowObjectDoesNotHoldUpThePartitionsThatHaveData(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.a.MustProduce(coretest.Plain(f.tp, "slow"))
+		slow := f.Objects()[0]
+		f.a.MustProduce(coretest.Plain(f.part(1), "fast"))
+		f.b.Barrier()
+		f.FaultStore(func(_ string, _ objectstore.Op, key string) objectstore.Decision {
+			if key == slow {
+				return objectstore.Decision{Delay: time.Minute}
+			}
+			return objectstore.Decision{}
+		})
+		f.Transcript()
+		start := time.Now()
+		got := f.b.Fetch.Fetch(t.Context(), request(f.tp, f.part(1)))
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		if got[0].Err != nil || len(got[0].Batches) != 0 || len(got[1].Batches) == 0 {
+			t.Errorf("slow: %+v, fast: %+v", got[0], got[1])
+		}
+		// Alone it is waited for, with the GET that is under way.
+		if got := f.b.Fetch.Fetch(t.Context(), request(f.tp)); len(got[0].Batches) == 0 {
+			t.Errorf("alone: %+v", got[0])
+		}
+		if n := count(f.Transcript(), "b store get"); n != 2 {
+			t.Errorf("%d GETs, want 2", n)
+		}
+	})
+}
+
 func TestFetch_SkipsTheHolesOfRefusedBatches(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		f.a.Produce(coretest.Plain(f.tp, "a"), coretest.Idempotent(f.tp, 7, 0, 3, "refused"), coretest.Plain(f.tp, "b"), coretest.Idempotent(f.tp, 8, 0, 5, "refused"), coretest.Idempotent(f.tp, 9, 0, 0, "c"))

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -243,44 +241,6 @@ func (f *Fetcher) heatOf(l *ledger.Ledger, s *ledger.Span) cache.Heat {
 		return cache.Hot
 	}
 	return cache.Cold
-}
-
-// load gets the objects of all plans, each once.
-func (f *Fetcher) load(ctx context.Context, plans []plan) {
-	var group errgroup.Group
-	group.SetLimit(f.LoadsMax)
-	for i := range plans {
-		p := &plans[i]
-		p.objects = make([]*cache.Object, len(p.spans))
-		errs := make([]error, len(p.spans))
-		missing := false
-		for k := range p.spans {
-			key := ledger.SegmentKey(p.spans[k].Segment)
-			if o, ok := f.Cache.Lookup(key); ok {
-				p.objects[k] = o
-				continue
-			}
-			missing = true
-			group.Go(func() error {
-				p.objects[k], errs[k] = f.get(ctx, p.heat[k], key)
-				return nil
-			})
-		}
-		if missing {
-			defer func() { p.cut(errs) }()
-		}
-	}
-	_ = group.Wait() // each failure is its partition's
-}
-
-// cut keeps what was loaded before the first failure.
-func (p *plan) cut(errs []error) {
-	for k, err := range errs {
-		if err != nil {
-			p.objects, p.spans, p.failed = p.objects[:k], p.spans[:k], err
-			return
-		}
-	}
 }
 
 func (f *Fetcher) get(ctx context.Context, heat cache.Heat, key string) (*cache.Object, error) {

@@ -1,0 +1,110 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/ledger"
+)
+
+// patience is how long partitions that have their bytes wait for those that do not.
+const patience = 500 * time.Millisecond
+
+// load gets the objects of all plans, each once.
+//
+// I12: when patience is over, and one plan has all it asked for, the others answer with what they have, and
+// their GETs go on into the cache, where the next fetch finds them. While nobody has
+// anything, everybody waits.
+func (f *Fetcher) load(ctx context.Context, plans []plan) {
+	waiting, enough := context.WithCancel(ctx)
+	defer enough()
+	var over, served atomic.Bool
+	timer := time.AfterFunc(patience, func() {
+		if over.Store(true); served.Load() {
+			enough()
+		}
+	})
+	defer timer.Stop()
+	done := func() {
+		if served.Store(true); over.Load() {
+			enough()
+		}
+	}
+	left := make([]atomic.Int64, len(plans)) // objects that a plan still needs
+	loads := f.missing(plans, left, done)
+	var group errgroup.Group
+	group.SetLimit(f.LoadsMax)
+	for key, l := range loads {
+		group.Go(func() error {
+			if l.err = waiting.Err(); l.err == nil {
+				l.object, l.err = f.get(waiting, l.heat, key)
+			}
+			for _, i := range l.plans {
+				if l.err == nil && left[i].Add(-1) == 0 {
+					done()
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // each failure is its partition's
+	for i := range plans {
+		plans[i].take(loads, ctx.Err() == nil && waiting.Err() != nil)
+	}
+}
+
+// loading is one object on its way.
+type loading struct {
+	heat   cache.Heat
+	plans  []int // by index; a plan with several spans of it several times
+	object *cache.Object
+	err    error
+}
+
+// missing fills in what the cache has, and lists the rest by key. done is called for each plan that lacks nothing.
+func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) map[string]*loading {
+	loads := map[string]*loading{}
+	for i := range plans {
+		p := &plans[i]
+		p.objects = make([]*cache.Object, len(p.spans))
+		for k := range p.spans {
+			key := ledger.SegmentKey(p.spans[k].Segment)
+			if o, ok := f.Cache.Lookup(key); ok {
+				p.objects[k] = o
+				continue
+			}
+			if loads[key] == nil {
+				loads[key] = &loading{heat: p.heat[k]}
+			}
+			loads[key].plans = append(loads[key].plans, i)
+			left[i].Add(1)
+		}
+		if len(p.spans) > 0 && left[i].Load() == 0 {
+			done()
+		}
+	}
+	return loads
+}
+
+// take keeps what was loaded before the first failure. What was not waited for is none.
+func (p *plan) take(loads map[string]*loading, impatient bool) {
+	for k := range p.spans {
+		if p.objects[k] != nil {
+			continue
+		}
+		l := loads[ledger.SegmentKey(p.spans[k].Segment)]
+		if p.objects[k] = l.object; l.err == nil {
+			continue
+		}
+		p.objects, p.spans = p.objects[:k], p.spans[:k]
+		if !impatient || !errors.Is(l.err, context.Canceled) {
+			p.failed = l.err
+		}
+		return
+	}
+}
