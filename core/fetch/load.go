@@ -36,10 +36,11 @@ func (f *Fetcher) load(ctx context.Context, plans []plan) {
 		}
 	}
 	left := make([]atomic.Int64, len(plans)) // objects that a plan still needs
-	loads := f.missing(plans, left, done)
+	loads, order := f.missing(plans, left, done)
 	var group errgroup.Group
 	group.SetLimit(f.LoadsMax)
-	for key, l := range loads {
+	for _, key := range order {
+		l := loads[key]
 		group.Go(func() error {
 			if l.err = waiting.Err(); l.err == nil {
 				l.object, l.err = f.get(waiting, l.heat, key)
@@ -66,9 +67,10 @@ type loading struct {
 	err    error
 }
 
-// missing fills in what the cache has, and lists the rest by key. done is called for each plan that lacks nothing.
-func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) map[string]*loading {
-	loads := map[string]*loading{}
+// missing fills in what the cache has, and lists the rest by key and in the order of the request: what was
+// asked for first is loaded first. done is called for each plan that lacks nothing.
+func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads map[string]*loading, order []string) {
+	loads = map[string]*loading{}
 	for i := range plans {
 		p := &plans[i]
 		p.objects = make([]*cache.Object, len(p.spans))
@@ -80,6 +82,7 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) map[st
 			}
 			if loads[key] == nil {
 				loads[key] = &loading{heat: p.heat[k]}
+				order = append(order, key)
 			}
 			loads[key].plans = append(loads[key].plans, i)
 			left[i].Add(1)
@@ -88,7 +91,7 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) map[st
 			done()
 		}
 	}
-	return loads
+	return loads, order
 }
 
 // take keeps what was loaded before the first failure. What was not waited for is none.
