@@ -28,7 +28,7 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.Serving, c.Linger, store, c.Etcd)
+	return serve(ctx, c.Serving, c.Linger, c.GroupInitialRebalanceDelay, store, c.Etcd)
 }
 
 type devCommand struct{ config.Dev }
@@ -47,10 +47,10 @@ func (c *devCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.Serving, c.Linger, store, local.Endpoints())
+	return serve(ctx, c.Serving, c.Linger, c.GroupInitialRebalanceDelay, store, local.Endpoints())
 }
 
-func serve(ctx context.Context, s config.Serving, linger time.Duration, store objectstore.Store, endpoints []string) error {
+func serve(ctx context.Context, s config.Serving, linger, groupDelay time.Duration, store objectstore.Store, endpoints []string) error {
 	log := telemetry.NewLogger(os.Stderr, s.LogLevel)
 	kv, err := etcd.Dial(etcd.Settings{Endpoints: endpoints})
 	if err != nil {
@@ -60,7 +60,7 @@ func serve(ctx context.Context, s config.Serving, linger time.Duration, store ob
 	if c, ok := store.(io.Closer); ok {
 		defer c.Close()
 	}
-	b, err := broker.New(broker.Settings{Serving: s, Linger: linger, Store: store, KV: kv, Version: version(), Log: log})
+	b, err := broker.New(broker.Settings{Serving: s, Linger: linger, GroupDelay: groupDelay, Store: store, KV: kv, Version: version(), Log: log})
 	if err != nil {
 		return err
 	}

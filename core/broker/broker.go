@@ -20,6 +20,7 @@ import (
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -36,11 +37,13 @@ import (
 // Settings of a Broker.
 type Settings struct {
 	config.Serving
-	Linger  time.Duration
-	Store   objectstore.Store // bare: the broker meters and retries
-	KV      coordination.KV
-	Version string
-	Log     *slog.Logger
+	Linger time.Duration
+	// GroupDelay is how long the first rebalance of an empty classic group waits for more members.
+	GroupDelay time.Duration
+	Store      objectstore.Store // bare: the broker meters and retries
+	KV         coordination.KV
+	Version    string
+	Log        *slog.Logger
 }
 
 // Broker is one instance.
@@ -52,6 +55,7 @@ type Broker struct {
 	ingest    *ingest.Ingest
 	upkeep    *upkeep.Upkeep
 	instances *instance.Registry
+	groups    *group.Coordinator
 	kafka     *wire.Server
 	listeners []listener
 	http      net.Listener
@@ -98,6 +102,7 @@ func New(s Settings) (*Broker, error) {
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
 		Self: instance.Info{Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
 	})
+	b.groups = b.coordinator(keys)
 	b.kafka = b.frontEnd(keys, store)
 	b.gauges()
 	return b, nil
@@ -127,6 +132,7 @@ func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire
 		Producers: txn.NewProducerIDs(b.KV, keys, b.stream),
 		Records:   recordDeleter{b.upkeep},
 		Admin:     topic.New(b.KV, keys, b.stream, newTopicID, defaults),
+		Groups:    b.groups,
 	}, b.Log.With("part", "kafka"))
 }
 
@@ -158,6 +164,7 @@ func (b *Broker) gauges() {
 	b.metrics.Gauge("firnlog_log_revision", "Revision of etcd up to which this instance has folded the log.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(l.Revision()) }))
 	b.metrics.Gauge("firnlog_topics", "Topics.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(len(l.Topics())) }))
 	b.metrics.Gauge("firnlog_instances", "Live instances.", func() float64 { return float64(len(b.instances.Live())) })
+	b.metrics.Gauges("firnlog_group_lag", "Records between what a consumer group has committed and the end, over all partitions of a topic; shown by the group's coordinator.", []string{"group", "topic"}, b.groupLag)
 	b.metrics.Gauge("firnlog_cache_bytes", "Bytes of segments in memory.", func() float64 {
 		_, _, held := b.cache.Stats()
 		return float64(held)
@@ -179,7 +186,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.instances.Run} {
+	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.instances.Run, b.groups.Run, b.groups.RunExpiry} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	group.Go(func() error { return b.serveHTTP(parts) })

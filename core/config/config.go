@@ -31,6 +31,11 @@ type Serving struct {
 	StrictReplication bool  `name:"strict-replication" env:"FIRNLOG_STRICT_REPLICATION" help:"Refuse a replication factor above the number of live instances, as Kafka does. Durability is the object store's either way."`
 	ConnectionsMax    int   `name:"connections-max" env:"FIRNLOG_CONNECTIONS_MAX" default:"0" help:"Kafka connections at a time; 0: no limit."`
 
+	GroupSessionMin  time.Duration `name:"group-session-min" env:"FIRNLOG_GROUP_SESSION_MIN" default:"6s" help:"Shortest session timeout that a member of a classic consumer group may ask for."`
+	GroupSessionMax  time.Duration `name:"group-session-max" env:"FIRNLOG_GROUP_SESSION_MAX" default:"30m" help:"Longest session timeout that a member of a classic consumer group may ask for."`
+	GroupSizeMax     int           `name:"group-size-max" env:"FIRNLOG_GROUP_SIZE_MAX" default:"0" help:"Members of one consumer group; 0: no limit."`
+	OffsetsRetention time.Duration `name:"offsets-retention" env:"FIRNLOG_OFFSETS_RETENTION" default:"168h" help:"How long committed offsets are kept after their group has lost its last member."`
+
 	SegmentBytes Bytes `name:"segment-bytes" env:"FIRNLOG_SEGMENT_BYTES" default:"8MiB" help:"Write a segment when it has this size."`
 	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
 	HotCache     Bytes `name:"hot-cache" env:"FIRNLOG_HOT_CACHE" default:"128MiB" help:"Memory for segments that were just written or are read at the tail."`
@@ -43,16 +48,18 @@ type Serving struct {
 // Broker are the settings of firnlog broker.
 type Broker struct {
 	Serving
-	Linger time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"250ms" help:"How long a batch may wait for others before its segment is written. Each segment is a PUT, so shorter is dearer; a topic's flush.ms may lower it."`
-	Store  string        `name:"store" env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store: file:///dir, memory:, s3://bucket/prefix?region=…&endpoint=…, minio://host:port/bucket/prefix?tls=false. Credentials come from the usual AWS environment variables and files."`
-	Etcd   []string      `name:"etcd" env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
+	Linger                     time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"250ms" help:"How long a batch may wait for others before its segment is written. Each segment is a PUT, so shorter is dearer; a topic's flush.ms may lower it."`
+	Store                      string        `name:"store" env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store: file:///dir, memory:, s3://bucket/prefix?region=…&endpoint=…, minio://host:port/bucket/prefix?tls=false. Credentials come from the usual AWS environment variables and files."`
+	Etcd                       []string      `name:"etcd" env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
+	GroupInitialRebalanceDelay time.Duration `name:"group-initial-rebalance-delay" env:"FIRNLOG_GROUP_INITIAL_REBALANCE_DELAY" default:"3s" help:"How long an empty classic consumer group waits for more members before its first assignment."`
 }
 
 // Dev are the settings of firnlog dev.
 type Dev struct {
 	Serving
-	Linger time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"10ms" help:"How long a batch may wait for others before its segment is written."`
-	Data   string        `name:"data" env:"FIRNLOG_DATA" default:"./.firnlog" placeholder:"DIR" help:"Folder of the embedded etcd and the object store; kept between runs."`
+	Linger                     time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"10ms" help:"How long a batch may wait for others before its segment is written."`
+	Data                       string        `name:"data" env:"FIRNLOG_DATA" default:"./.firnlog" placeholder:"DIR" help:"Folder of the embedded etcd and the object store; kept between runs."`
+	GroupInitialRebalanceDelay time.Duration `name:"group-initial-rebalance-delay" env:"FIRNLOG_GROUP_INITIAL_REBALANCE_DELAY" default:"0s" help:"How long an empty classic consumer group waits for more members before its first assignment."`
 }
 
 // Address is a listener's address with its name ("" for the first).
@@ -130,6 +137,12 @@ func (s *Serving) Validate() error {
 	}
 	if s.IngestMemory < 2*s.SegmentBytes {
 		errs = append(errs, fmt.Errorf("--ingest-memory %s: want at least two segments (%s)", s.IngestMemory, 2*s.SegmentBytes))
+	}
+	if s.GroupSessionMin <= 0 || s.GroupSessionMax < s.GroupSessionMin {
+		errs = append(errs, fmt.Errorf("--group-session-min %v, --group-session-max %v: want a range above 0", s.GroupSessionMin, s.GroupSessionMax))
+	}
+	if s.OffsetsRetention <= 0 {
+		errs = append(errs, fmt.Errorf("--offsets-retention %v: want more than 0", s.OffsetsRetention))
 	}
 	if s.Uploads < 1 {
 		errs = append(errs, fmt.Errorf("--uploads %d: want at least 1", s.Uploads))

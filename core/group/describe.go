@@ -55,7 +55,7 @@ func (s *State) describe(name string, phase Phase, topics *Catalog) Description 
 }
 
 func (p Partitions) named(topics *Catalog) (out []TopicPartitions) {
-	for _, id := range p.topics() {
+	for _, id := range p.Topics() {
 		if t, ok := topics.id(id); ok {
 			out = append(out, TopicPartitions{ID: id, Name: t.Name, Partitions: slices.Clone(p[id])})
 		}

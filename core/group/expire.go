@@ -37,7 +37,7 @@ func (c *Coordinator) ExpireOffsets(ctx context.Context) (more bool, err error) 
 	c.expire = ""
 	if len(names) > groupsPerExpire {
 		names, more = names[:groupsPerExpire], true
-		c.expire = c.Keys.GroupBelow(names[len(names)-1]) + "\xff"
+		c.expire = c.Keys.Group(names[len(names)-1])
 	}
 	for _, name := range names {
 		if err := c.expireGroup(ctx, name, topics); err != nil {

@@ -36,6 +36,9 @@ type FetchedTopic struct {
 	Unstable   map[int32]bool // an open transaction may still replace it; empty until transactions write pending offsets
 }
 
+// Numbers are the partitions with offsets, in order.
+func (t *FetchedTopic) Numbers() []int32 { return slices.Sorted(maps.Keys(t.Partitions)) }
+
 // FetchOffsets reads what a group has committed, in the order of the topics asked for; a topic without offsets is left out.
 //
 // It reads etcd, never memory: a coordinator that does not know yet that it is one no more would show offsets

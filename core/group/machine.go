@@ -25,14 +25,13 @@ type Limits struct {
 	MembersMax             int           // of one group; 0: no limit
 	ConsumerSession        time.Duration // of KIP-848 members
 	ConsumerHeartbeat      time.Duration // what they are told
-	MetadataMax            int           // bytes of an offset's metadata
 }
 
 // DefaultLimits are Kafka's.
 func DefaultLimits() Limits {
 	return Limits{
 		SessionMin: 6 * time.Second, SessionMax: 30 * time.Minute, InitialDelay: 3 * time.Second,
-		ConsumerSession: 45 * time.Second, ConsumerHeartbeat: 5 * time.Second, MetadataMax: 4096,
+		ConsumerSession: 45 * time.Second, ConsumerHeartbeat: 5 * time.Second,
 	}
 }
 

@@ -82,7 +82,7 @@ func ownedOf(wants *kmsg.ConsumerMemberMetadata, topics *Catalog) Partitions {
 	owned := Partitions{}
 	for _, o := range wants.OwnedPartitions {
 		if t, ok := topics.name(o.Topic); ok {
-			owned = owned.with(t.ID, o.Partitions...)
+			owned = owned.With(t.ID, o.Partitions...)
 		}
 	}
 	return owned
@@ -142,7 +142,7 @@ func (m *Machine) allClassic() bool {
 // encodeAssignment writes what a member has as clients of the classic protocol read it.
 func encodeAssignment(p Partitions, topics *Catalog) []byte {
 	a := kmsg.NewConsumerMemberAssignment()
-	for _, id := range p.topics() {
+	for _, id := range p.Topics() {
 		if t, ok := topics.id(id); ok {
 			one := kmsg.NewConsumerMemberAssignmentTopic()
 			one.Topic, one.Partitions = t.Name, p[id]
@@ -163,7 +163,7 @@ func decodeAssignment(b []byte, topics *Catalog) (Partitions, error) {
 	}
 	for _, one := range a.Topics {
 		if t, ok := topics.name(one.Topic); ok {
-			out = out.with(t.ID, one.Partitions...)
+			out = out.With(t.ID, one.Partitions...)
 		}
 	}
 	return out, nil

@@ -11,8 +11,8 @@ import (
 // Partitions is a set of partitions: by topic, in order, none empty. Its methods change nothing.
 type Partitions map[record.TopicID][]int32
 
-// with gives the set with partitions of a topic added.
-func (p Partitions) with(topic record.TopicID, partitions ...int32) Partitions {
+// With gives the set with partitions of a topic added.
+func (p Partitions) With(topic record.TopicID, partitions ...int32) Partitions {
 	out := maps.Clone(p)
 	if out == nil {
 		out = Partitions{}
@@ -78,8 +78,8 @@ func (p Partitions) equal(other Partitions) bool { return maps.EqualFunc(p, othe
 
 func (p Partitions) within(other Partitions) bool { return p.without(other).count() == 0 }
 
-// topics are the set's topics in order.
-func (p Partitions) topics() []record.TopicID {
+// Topics are the set's topics in order.
+func (p Partitions) Topics() []record.TopicID {
 	return slices.SortedFunc(maps.Keys(p), func(a, b record.TopicID) int { return slices.Compare(a[:], b[:]) })
 }
 

@@ -70,7 +70,7 @@ func (m *Machine) takenByOthers(member *Member) Partitions {
 		}
 	}
 	for topic := range taken {
-		taken = taken.with(topic) // in order
+		taken = taken.With(topic) // in order
 	}
 	return taken
 }

@@ -40,7 +40,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 		beat = now
 		due := func(s *shown) bool { return s.loaded && !s.due.IsZero() && !s.due.After(now) }
 		for _, g := range c.cells(due) {
-			work.Go(func() { c.tick(ctx, g) })
+			work.Go(func() { c.tick(ctx, g, now) })
 		}
 		select {
 		case <-verifying:
@@ -114,8 +114,8 @@ func (c *Coordinator) each(ctx context.Context, which func(*shown) bool, fn func
 	}
 }
 
-// tick does what is due in one group.
-func (c *Coordinator) tick(ctx context.Context, g *cell) {
+// tick does what is due in one group at now, when Run looked: if the process stood still since then, nothing more is.
+func (c *Coordinator) tick(ctx context.Context, g *cell, now time.Time) {
 	topics, err := c.topics()
 	if err != nil || !g.take(ctx) {
 		return
@@ -124,7 +124,7 @@ func (c *Coordinator) tick(ctx context.Context, g *cell) {
 		g.give()
 		return
 	}
-	g.machine.Tick(c.Now(), topics)
+	g.machine.Tick(now, topics)
 	if err := c.leave(ctx, g); err != nil {
 		c.Log.Info("group dropped", "group", g.name, "cause", err)
 	}

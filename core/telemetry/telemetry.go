@@ -7,6 +7,7 @@ package telemetry
 import (
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -94,4 +95,28 @@ func (m *Metrics) Flush(bytes int64, batches int, put, commit, learn time.Durati
 // Gauge adds a gauge that is read when somebody looks.
 func (m *Metrics) Gauge(name, help string, read func() float64) {
 	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+}
+
+// Gauges adds gauges with labels, all read when somebody looks: read emits each with the values of its labels.
+func (m *Metrics) Gauges(name, help string, labels []string, read func(emit func(v float64, values ...string))) {
+	m.Registry.MustRegister(&gauges{prometheus.NewDesc(name, help, labels, nil), read})
+}
+
+// gauges is a collector of what read emits.
+type gauges struct {
+	desc *prometheus.Desc
+	read func(emit func(v float64, values ...string))
+}
+
+// Describe is prometheus.Collector's.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) { ch <- g.desc }
+
+// Collect is prometheus.Collector's.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	g.read(func(v float64, values ...string) {
+		for i := range values {
+			values[i] = strings.ToValidUTF8(values[i], "\uFFFD") // what is not valid is refused
+		}
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, values...)
+	})
 }

@@ -15,12 +15,20 @@ import (
 //	v3  flexible (its response header never is); client name and version; features
 //	v4  features with minimum 0
 //
-// A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the whole list (KIP-511). No feature is announced:
-// transaction.version stays at level 0.
+// A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the whole list (KIP-511). Of features
+// group.version is announced (KIP-848); transaction.version stays at level 0.
 func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.Version = req.Version
 	resp.FinalizedFeaturesEpoch = 0
+	groups := kmsg.NewApiVersionsResponseFinalizedFeature()
+	groups.Name, groups.MinVersionLevel, groups.MaxVersionLevel = "group.version", 1, 1
+	resp.FinalizedFeatures = append(resp.FinalizedFeatures, groups)
+	if req.Version >= 4 { // clients of v3 do not take a minimum of 0
+		supported := kmsg.NewApiVersionsResponseSupportedFeature()
+		supported.Name, supported.MinVersion, supported.MaxVersion = "group.version", 0, 1
+		resp.SupportedFeatures = append(resp.SupportedFeatures, supported)
+	}
 	if own := s.apis[kmsg.ApiVersions.Int16()]; c.version < own.min || c.version > own.max {
 		resp.Version = 0
 		resp.ErrorCode = kerr.UnsupportedVersion.Code

@@ -20,6 +20,7 @@ type Backend struct {
 	Producers Producers
 	Records   RecordDeleter
 	Admin     Admin
+	Groups    Groups
 }
 
 // Topics is the live view of topics. Its answers are shared and not changed.

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -106,7 +107,7 @@ func (s *Server) code(err error) int16 {
 	if err == nil {
 		return 0
 	}
-	for _, row := range codes() {
+	for _, row := range slices.Concat(groupCodes(), codes()) {
 		if errors.Is(err, row.err) {
 			return row.code.Code
 		}

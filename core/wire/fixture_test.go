@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/coordination/memory"
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
@@ -31,6 +33,7 @@ type bench struct {
 	cluster *fakeCluster
 	admin   *topic.Admin
 	logged  *lockedBuffer
+	groups  *group.Coordinator
 }
 
 func newBench(t testing.TB, change ...func(*Settings)) *bench {
@@ -49,10 +52,22 @@ func newBench(t testing.TB, change ...func(*Settings)) *bench {
 		f(&settings)
 	}
 	b.Server = New(settings, Backend{
-		Topics: b.topics, Reader: b.logs, Cluster: b.cluster, Producers: &fakeProducers{}, Records: b.logs, Admin: b.admin,
+		Topics: b.topics, Reader: b.logs, Cluster: b.cluster, Producers: &fakeProducers{}, Records: b.logs, Admin: b.admin, Groups: b.coordinator(kv, keys),
 	}, slog.New(slog.NewTextHandler(b.logged, nil)))
 	b.Server.add = b.logs.add
 	return b
+}
+
+// coordinator knows groups on the same fakes. It does not run: nothing is due by time.
+func (b *bench) coordinator(kv coordination.KV, keys coordination.Keys) *group.Coordinator {
+	limits := group.DefaultLimits()
+	limits.InitialDelay = 0
+	n := 0
+	b.groups = group.New(group.Settings{
+		KV: kv, Keys: keys, View: b.topics, Cluster: b.cluster, Now: time.Now, Log: slog.New(slog.DiscardHandler), Limits: limits,
+		NewID: func() string { n++; return strconv.Itoa(n) }, OffsetsRetention: time.Hour,
+	})
+	return b.groups
 }
 
 func node(id int32, zone string) instance.Info {

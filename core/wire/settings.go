@@ -22,6 +22,7 @@ type Settings struct {
 	StrictReplication  bool          // refuse a replication factor above the number of live instances, as Kafka does
 	ZonesByAddress     []ZoneRule    // for clients that do not say their zone; the first that matches counts
 	AutoCreateNamesMax int           // of one Metadata request
+	OffsetMetadataMax  int           // bytes that come with a committed offset
 }
 
 // ZoneRule puts clients of a network into a zone.
@@ -45,5 +46,6 @@ func DefaultSettings() Settings {
 		DrainMax:           5 * time.Second,
 		AutoCreate:         true,
 		AutoCreateNamesMax: 100,
+		OffsetMetadataMax:  4096,
 	}
 }

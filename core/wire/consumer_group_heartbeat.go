@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/group"
+)
+
+// ConsumerGroupHeartbeat (key 68), versions 0-1 (KIP-848).
+//
+//	v1  members make their own ids; topics by regular expression
+func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kmsg.ConsumerGroupHeartbeatRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrConsumerGroupHeartbeatResponse()
+	resp.Version = req.Version
+	r := group.ConsumerRequest{
+		MemberID: req.MemberID, Instance: text(req.InstanceID), Client: c.client, Host: c.host(), Epoch: req.MemberEpoch, Rack: req.RackID,
+		RebalanceMs: req.RebalanceTimeoutMillis, Names: req.SubscribedTopicNames, Regex: req.SubscribedTopicRegex, Assignor: req.ServerAssignor,
+	}
+	if req.Version >= 1 && req.MemberID == "" {
+		resp.ErrorCode = s.code(group.ErrInvalidRequest)
+		resp.ErrorMessage = message(group.ErrInvalidRequest)
+		return resp, nil
+	}
+	if req.Topics != nil {
+		r.Owned = group.Partitions{}
+		for _, t := range req.Topics {
+			r.Owned = r.Owned.With(t.TopicID, t.Partitions...)
+		}
+	}
+	res, err := s.backend.Groups.ConsumerHeartbeat(ctx, req.Group, r)
+	if err != nil {
+		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
+		return resp, nil
+	}
+	resp.MemberID, resp.MemberEpoch, resp.HeartbeatIntervalMillis = &res.MemberID, res.Epoch, int32(res.Heartbeat.Milliseconds())
+	if res.Assignment != nil {
+		a := kmsg.NewConsumerGroupHeartbeatResponseAssignment()
+		for _, id := range res.Assignment.Topics() {
+			t := kmsg.NewConsumerGroupHeartbeatResponseAssignmentTopic()
+			t.TopicID, t.Partitions = id, (*res.Assignment)[id]
+			a.Topics = append(a.Topics, t)
+		}
+		resp.Assignment = &a
+	}
+	return resp, nil
+}

@@ -1,0 +1,52 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/group"
+)
+
+// OffsetDelete (key 47), version 0 (KIP-496).
+//
+// Offsets of a topic that members are subscribed to stay: GROUP_SUBSCRIBED_TO_TOPIC.
+func (s *Server) offsetDelete(ctx context.Context, _ *caller, req *kmsg.OffsetDeleteRequest) (kmsg.Response, error) {
+	resp := kmsg.NewPtrOffsetDeleteResponse()
+	resp.Version = req.Version
+	find := s.names()
+	var topics []group.CommitTopic
+	codes := make([]int16, len(req.Topics))
+	index := make([]int, len(req.Topics)) // into topics
+	for i, asked := range req.Topics {
+		t, err := find.byName(ctx, asked.Topic)
+		if codes[i] = s.code(err); err != nil {
+			continue
+		}
+		one := group.CommitTopic{Name: t.Name, ID: t.ID, Partitions: map[int32]group.Committed{}}
+		for _, p := range asked.Partitions {
+			one.Partitions[p.Partition] = group.Committed{}
+		}
+		index[i] = len(topics)
+		topics = append(topics, one)
+	}
+	errs, err := s.backend.Groups.DeleteOffsets(ctx, req.Group, topics)
+	if err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
+	for i, asked := range req.Topics {
+		out := kmsg.NewOffsetDeleteResponseTopic()
+		out.Topic = asked.Topic
+		if codes[i] == 0 {
+			codes[i] = s.code(errs[index[i]])
+		}
+		for _, p := range asked.Partitions {
+			one := kmsg.NewOffsetDeleteResponseTopicPartition()
+			one.Partition, one.ErrorCode = p.Partition, codes[i]
+			out.Partitions = append(out.Partitions, one)
+		}
+		resp.Topics = append(resp.Topics, out)
+	}
+	return resp, nil
+}
