@@ -44,7 +44,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
-	k := kong.Parse(&c, kong.Name("firnlog"), kong.UsageOnError(),
+	k := kong.Parse(&c, kong.Name("firnlog"), kong.ShortUsageOnError(),
 		kong.Description("A Kafka-compatible broker on object storage."),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	k.FatalIfErrorf(k.Run())
