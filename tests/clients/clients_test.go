@@ -1,0 +1,73 @@
+//go:build stack
+
+package clients
+
+import (
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firnlog/tests/apachekafka"
+	"github.com/firnlog/firnlog/tests/stack/harness"
+)
+
+var (
+	updateDocs = flag.Bool("update-docs", false, "write the tables in docs/SUPPORTED.md")
+	quick      = flag.Bool("quick", false, "only those that run on each change")
+	target     = flag.String("target", "firnlog", "firnlog, or apache-kafka to see that the scripts are right")
+)
+
+// bootstrap starts what the clients talk to.
+func bootstrap(t *testing.T) string {
+	t.Helper()
+	if *target == "apache-kafka" {
+		return apachekafka.Start(t).Bootstrap
+	}
+	return harness.StartCluster(t, harness.Options{Brokers: 3}).Bootstrap()
+}
+
+func TestClients(t *testing.T) {
+	start, servers := time.Now(), bootstrap(t)
+	var rows []*row
+	for _, c := range roster(t) {
+		if *quick && !c.quick {
+			continue
+		}
+		t.Run(c.slug(), func(t *testing.T) {
+			r := c.steps(t, servers)
+			rows = append(rows, r)
+			for _, f := range r.failures() {
+				t.Errorf("%s %s: %s", r.name, r.version, f)
+			}
+		})
+	}
+	t.Logf("%d clients in %v\n%s", len(rows), time.Since(start).Round(time.Second), clientsTable(rows))
+	if *updateDocs {
+		writeBetween(t, "clients", heading(t)+clientsTable(rows))
+	}
+}
+
+// steps runs a client through all of them.
+func (c client) steps(t *testing.T, bootstrap string) *row {
+	r, topic := &row{name: c.name, steps: map[string]outcome{}}, "clients-"+c.slug()
+	for _, verb := range [][]string{{"write", bootstrap, topic}, {"read", bootstrap, topic, topic}} {
+		result := c.run(t, verb...)
+		r.read(result.Output)
+		if strings.Contains(result.Output, "FAIL ") || result.Err != nil {
+			t.Logf("%s said:\n%s\n%.4000s", verb[0], result.Output, result.Errors)
+		}
+		if verb[0] == "read" {
+			continue
+		}
+		if result.Err != nil {
+			break
+		}
+		if err := threeMembers(t, c, bootstrap, topic+"-members"); err != nil {
+			r.fail("group", "%v", err)
+		} else {
+			r.steps["group"] = outcome{state: "ok"}
+		}
+	}
+	return r
+}

@@ -1,0 +1,75 @@
+//go:build stack
+
+package clients
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/firnlog/firnlog/tests/apachekafka"
+	"github.com/firnlog/firnlog/tests/stack/harness"
+)
+
+// client is one script and how it is run.
+type client struct {
+	name    string
+	command []string // before the verb
+	quick   bool     // a part of make test-stack
+}
+
+// slug is its name as a part of the names of topics and tests.
+func (c client) slug() string {
+	return strings.NewReplacer("/", "-", " ", "-", "@", "", "(", "", ")", "").Replace(c.name)
+}
+
+func (c client) run(t *testing.T, verb ...string) harness.Result {
+	t.Helper()
+	args := append(slices.Clone(c.command[1:]), verb...)
+	return harness.Run(t, nil, c.command[0], args...)
+}
+
+func (c client) process(t *testing.T, name string, verb ...string) *harness.Process {
+	t.Helper()
+	args := append(slices.Clone(c.command[1:]), verb...)
+	return harness.NewProcess(t, name, c.command[0], nil, args...)
+}
+
+// roster lists all clients.
+func roster(t *testing.T) []client {
+	t.Helper()
+	cache := filepath.Join(harness.Cache(t), "clients")
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := func(script string) []string {
+		return []string{filepath.Join(cache, "python", "bin", "python"), filepath.Join(here, "python", script)}
+	}
+	node := func(script string) []string { return []string{"node", filepath.Join(cache, "node", script)} }
+	built := func(name string) []string { return []string{filepath.Join(cache, "bin", name)} }
+	java := func(jars string) []string {
+		return []string{"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+			"-cp", filepath.Join(cache, "java", "classes") + ":" + filepath.Join(jars, "*"), "Client"}
+	}
+	return []client{
+		{name: "franz-go", command: built("franz"), quick: true},
+		{name: "sarama", command: built("sarama")},
+		{name: "segmentio/kafka-go", command: built("segmentio")},
+		{name: "confluent-kafka-go", command: built("confluent")},
+		{name: "librdkafka (C)", command: built("librdkafka")},
+		{name: "kcat", command: []string{"bash", filepath.Join(here, "kcat", "kcat.sh")}, quick: true},
+		{name: "confluent-kafka (Python)", command: python("confluent.py"), quick: true},
+		{name: "kafka-python", command: python("kafka_python.py"), quick: true},
+		{name: "aiokafka", command: python("aio.py"), quick: true},
+		{name: "kafka-clients 3 (Java)", command: java(filepath.Join(cache, "java", "kafka3"))},
+		{name: "kafka-clients 4 (Java)", command: java(filepath.Join(harness.Cache(t), "kafka-"+apachekafka.Version())), quick: true},
+		{name: "kafkajs", command: node("kafkajs.js")},
+		{name: "@platformatic/kafka", command: node("platformatic.js")},
+		{name: "@confluentinc/kafka-javascript", command: node("confluent.js")},
+		{name: "rskafka", command: built("rskafka")},
+		{name: "rust-rdkafka", command: built("rdkafka")},
+	}
+}

@@ -1,0 +1,68 @@
+//go:build stack
+
+package clients
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firnlog/tests/stack/harness"
+)
+
+// heading says what was run when.
+func heading(t *testing.T) string {
+	t.Helper()
+	version := strings.TrimSpace(harness.Run(t, nil, harness.Firnlog(t), "version").Must(t))
+	commit, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("Run on %s at commit %s (%s), three brokers on MinIO and etcd.\n\n",
+		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), version)
+}
+
+func clientsTable(rows []*row) string {
+	var b strings.Builder
+	b.WriteString("| client | version | " + strings.Join(columns, " | ") + " |\n|" + strings.Repeat("---|", len(columns)+2) + "\n")
+	var notes []string
+	for _, r := range rows {
+		b.WriteString("| " + r.name + " | " + r.version)
+		for _, step := range columns {
+			b.WriteString(" | " + r.cell(step))
+		}
+		b.WriteString(" |\n")
+		for _, f := range r.failures() {
+			notes = append(notes, "- "+r.name+" fails at "+f)
+		}
+		for _, s := range r.skipped() {
+			notes = append(notes, "- "+r.name+" has no "+s)
+		}
+	}
+	if len(notes) > 0 {
+		b.WriteString("\n" + strings.Join(notes, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// writeBetween replaces what stands between two markers of docs/SUPPORTED.md.
+func writeBetween(t *testing.T, name, content string) {
+	t.Helper()
+	const path = "../../docs/SUPPORTED.md"
+	first, last := "<!-- "+name+" -->\n", "<!-- /"+name+" -->\n"
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(doc), first)
+	_, after, ok2 := strings.Cut(rest, last)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no markers %q and %q", path, first, last)
+	}
+	if err := os.WriteFile(path, []byte(before+first+content+last+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
