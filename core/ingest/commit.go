@@ -16,59 +16,17 @@ import (
 
 // commits takes sealed segments in order and commits them, one transaction at a time.
 func (g *Ingest) commits(ctx context.Context) error {
-	var next *flush
 	for {
-		first := next
-		next = nil
-		if first == nil {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case first = <-g.queue:
-			}
+		group, err := g.line.group(ctx)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-first.put:
-		case <-ctx.Done():
-			g.fail(first, ErrNotAppended)
-			return ctx.Err()
-		}
-		if first.err != nil {
+		if first := group[0]; first.err != nil {
 			g.Log.Error("segment not stored; its producers are told to try again", "error", first.err)
 			g.fail(first, fmt.Errorf("%w: %w", ErrNotAppended, first.err))
 			continue
 		}
-		var group []*flush
-		group, next = g.coalesce(first)
 		g.commit(ctx, newSending(g, group))
-	}
-}
-
-// coalesce adds the segments behind first that are already put, while one record may hold them.
-func (g *Ingest) coalesce(first *flush) (group []*flush, next *flush) {
-	group = []*flush{first}
-	size := len(first.items) * ledger.EntryBytesMax
-	for {
-		select {
-		case f := <-g.queue:
-			size += len(f.items) * ledger.EntryBytesMax
-			if !f.isPut() || size > ledger.CommitBytesMax {
-				return group, f
-			}
-			group = append(group, f)
-		default:
-			return group, nil
-		}
-	}
-}
-
-// isPut says that the segment is stored.
-func (f *flush) isPut() bool {
-	select {
-	case <-f.put:
-		return f.err == nil
-	default:
-		return false
 	}
 }
 
@@ -190,7 +148,11 @@ func (g *Ingest) again(ctx context.Context, s *sending) *sending {
 		if !rule.On(rule.NoEagerDelete) {
 			_ = g.Store.Delete(ctx, ledger.SegmentKey(f.id))
 		}
-		if err := g.putFresh(ctx, f); err != nil {
+		err := g.name(f)
+		if err == nil {
+			err = g.store(ctx, f)
+		}
+		if err != nil {
 			g.Log.Error("segment not stored again after the floor passed it", "error", err)
 			for _, f := range s.flushes {
 				g.fail(f, fmt.Errorf("%w: %w", ErrNotAppended, err))
@@ -317,13 +279,10 @@ func (g *Ingest) done(it *item, o Outcome) {
 
 // abandon answers what was never sent, after Run has stopped.
 func (g *Ingest) abandon() {
+	for _, f := range g.line.drain() {
+		g.fail(f, ErrNotAppended)
+	}
 	for {
-		select {
-		case f := <-g.queue:
-			g.fail(f, ErrNotAppended)
-			continue
-		default:
-		}
 		g.mu.Lock()
 		g.close()
 		items := g.mu.batcher.Take()

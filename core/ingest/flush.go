@@ -27,7 +27,7 @@ import (
 //
 //	Add ── accept ──► batcher ──Take──► seal ──► put ─┐ (several at a time)
 //	                                      │           ▼
-//	                                      └─ queue ─► commit (one at a time, in sealing order)
+//	                                      └─ line ──► commit (one at a time, in sealing order)
 //	                                                  │
 //	Pending ◄── acknowledge ◄── outcome of each batch ┴─ learnt from the stream
 //
@@ -88,7 +88,7 @@ type Ingest struct {
 	news     chan struct{} // holds one: the batcher has changed
 	memory   *semaphore.Weighted
 	encoders *record.Encoders
-	queue    chan *flush
+	line     *line
 }
 
 // New makes an Ingest; Run starts it.
@@ -98,7 +98,7 @@ func New(s Settings) *Ingest {
 		news:     make(chan struct{}, 1),
 		memory:   semaphore.NewWeighted(s.MemoryMax),
 		encoders: &record.Encoders{},
-		queue:    make(chan *flush, s.UploadsMax),
+		line:     newLine(s.UploadsMax + 1), // the first waits for its put
 	}
 	g.mu.batcher = batcher{segmentBytes: s.SegmentBytes, commitBytes: ledger.CommitBytesMax}
 	g.mu.idle = make(chan struct{})
@@ -173,15 +173,16 @@ func (g *Ingest) seals(ctx context.Context) error {
 				return err
 			}
 			f := g.take()
+			if f.err == nil {
+				f.err = g.name(f)
+			}
 			go func() {
 				defer slots.Release(1)
 				g.upload(ctx, f)
 			}()
-			select {
-			case g.queue <- f:
-			case <-ctx.Done():
+			if err := g.line.push(ctx, f); err != nil {
 				g.fail(f, ErrNotAppended)
-				return ctx.Err()
+				return err
 			}
 			continue
 		}
@@ -260,21 +261,28 @@ func runsOf(items []item, runs []segment.Run) []ledger.Run {
 	return out
 }
 
-// upload puts the segment under a fresh id. The id is drawn as late as can be: from then on
-// the floor gives it one lag until it may no longer be committed.
-func (g *Ingest) upload(ctx context.Context, f *flush) {
-	defer close(f.put)
-	if f.err == nil {
-		f.err = g.putFresh(ctx, f)
-	}
-}
-
-func (g *Ingest) putFresh(ctx context.Context, f *flush) error {
+// name draws a fresh id, as late as can be: from then on the floor gives the segment one lag until it may
+// no longer be committed. Ids are drawn in sealing order, by whoever is about to start the put.
+func (g *Ingest) name(f *flush) error {
 	id, err := g.Stream.NewID()
 	if err != nil {
 		return fmt.Errorf("name a segment: %w", err)
 	}
 	f.id = id
+	return nil
+}
+
+// upload puts the segment, if it could be sealed and named.
+func (g *Ingest) upload(ctx context.Context, f *flush) {
+	defer close(f.put)
+	if f.err == nil {
+		f.err = g.store(ctx, f)
+	}
+}
+
+// store puts the segment under its id.
+func (g *Ingest) store(ctx context.Context, f *flush) (err error) {
+	id := f.id
 	start := g.Now()
 	if rule.On(rule.CommitAfterPut) {
 		err = g.Store.Put(ctx, ledger.SegmentKey(id), f.body...)

@@ -186,6 +186,11 @@ func TestEntryBytesMax_BoundsWhatAnEntryAdds(t *testing.T) {
 		for range rapid.IntRange(0, 3).Draw(r, "segments") + 1 {
 			c.Segments = append(c.Segments, SegmentRef{id(1), 1<<63 - 1})
 		}
+		largest := Entry{Records: 1 << 31, Bytes: 1<<63 - 1, MaxTimestamp: -1 << 63, Producer: 1<<63 - 1, Epoch: 1<<15 - 1, Sequence: 1<<31 - 1}
+		c.Runs = append(c.Runs, Run{Partition: part(record.TopicID{0xff}, 1<<31-1), Position: 1<<63 - 1, Entries: []Entry{largest}})
+		if one := len(c.Encode()) - len((&Commit{Segments: c.Segments}).Encode()); one > EntryBytesMax {
+			r.Fatalf("the largest entry takes %d bytes, EntryBytesMax is %d", one, EntryBytesMax)
+		}
 		size := len(c.Encode())
 		for n := range rapid.IntRange(1, 200).Draw(r, "entries") {
 			tp := record.TopicPartition{Partition: rapid.Int32Range(0, 1<<31-1).Draw(r, "partition")}

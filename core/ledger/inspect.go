@@ -1,0 +1,23 @@
+package ledger
+
+// What administrators ask of a partition. Nothing here changes state.
+
+// Bytes is the size of what the partition refers to and what may still be read. A span counts whole as
+// long as one record of it is at or above the log start.
+func (p *Partition) Bytes() (n int64) {
+	for _, spans := range [2][]Span{p.stored, p.fresh} {
+		for i := range spans {
+			if spans[i].End > p.logStart {
+				n += spans[i].Length
+			}
+		}
+	}
+	return n
+}
+
+// EachProducer calls fn for every producer that the partition knows, longest silent first.
+func (t *producers) EachProducer(fn func(HeadProducer)) {
+	for p := t.oldest; p != nil; p = p.newer {
+		fn(HeadProducer{ID: p.id, Epoch: p.epoch, Last: p.last, Revision: p.rev})
+	}
+}

@@ -1,0 +1,96 @@
+package upkeep_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/coretest"
+)
+
+func TestMarks_OnlyGrowWhateverAPausedInstanceWrites(t *testing.T) {
+	bubble(t, eagerly, func(t *testing.T, f *fixture) {
+		b := f.Instance("b", eagerly).Ready()
+		b.Barrier()
+		b.Upkeep.Observe()
+		f.FaultKV(func(who string, op coordination.Op, _ string) coordination.Decision {
+			if who == "b" && op == coordination.OpCommit {
+				return coordination.Decision{Delay: time.Minute} // SIGSTOP between reading and writing
+			}
+			return coordination.Decision{}
+		})
+		paused := make(chan error, 2)
+		go func() { paused <- b.Upkeep.RaiseStamp(t.Context()) }()
+		go func() { paused <- b.Upkeep.RaiseFloor(t.Context()) }()
+		time.Sleep(30 * time.Second)
+		pass(t, f.a)
+		stamp, floor := f.Mark(f.Keys.Stamp()), f.Mark(f.Keys.Floor())
+		for range 2 {
+			if err := <-paused; err != nil {
+				t.Error(err)
+			}
+		}
+		if s, fl := f.Mark(f.Keys.Stamp()), f.Mark(f.Keys.Floor()); s != stamp || fl != floor {
+			t.Errorf("stamp %d → %d, floor %d → %d", stamp, s, floor, fl)
+		}
+	})
+}
+
+func TestMarks_AClockThatIsBehindStillMovesTheStamp(t *testing.T) {
+	bubble(t, coretest.Options{Upkeep: eager, Skew: -24 * time.Hour}, func(t *testing.T, f *fixture) {
+		f.Put(f.Keys.Stamp(), coordination.Mark(time.Now().UnixMilli()).Bytes())
+		f.a.Barrier()
+		before := f.Mark(f.Keys.Stamp())
+		do(t, f.a, f.a.Upkeep.RaiseStamp)
+		if after := f.Mark(f.Keys.Stamp()); after != before+1 {
+			t.Errorf("stamp %d → %d", before, after)
+		}
+	})
+}
+
+// Finding 7: whatever a writer's clock says, it has one lag from naming a segment to its commit.
+func TestFloor_GivesEveryIDAFullLag(t *testing.T) {
+	for _, skew := range []time.Duration{0, -time.Hour, time.Hour} {
+		t.Run(fmt.Sprint(skew), func(t *testing.T) {
+			bubble(t, coretest.Options{Skew: skew}, func(t *testing.T, f *fixture) {
+				start := time.Now()
+				id, err := f.a.Stream.NewID()
+				if err != nil {
+					t.Fatal(err)
+				}
+				u := f.Build("u", coretest.Options{}) // whose clock is right
+				u.Run(true)
+				u.Ready()
+				for f.Mark(f.Keys.Floor()) < coordination.MarkOf(id) {
+					time.Sleep(100 * time.Millisecond)
+					if time.Since(start) > 30*time.Minute {
+						t.Fatal("the floor never passes this id")
+					}
+				}
+				if lag := time.Since(start); lag < 60*time.Second {
+					t.Errorf("the floor passed the id after %v, want the lag of a minute at least", lag)
+				}
+			})
+		})
+	}
+}
+
+// Ids that have the stamp's own time are not refused while the stamp stands still.
+func TestFloor_StaysBelowTheStamp(t *testing.T) {
+	bubble(t, coretest.Options{Skew: -time.Hour}, func(t *testing.T, f *fixture) {
+		u := f.Instance("u", coretest.Options{}).Ready()
+		do(t, u, u.Upkeep.RaiseStamp)
+		for range 3 {
+			time.Sleep(time.Minute)
+			do(t, u, u.Upkeep.RaiseFloor) // and nobody raises the stamp
+		}
+		f.a.Barrier()
+		f.Transcript()
+		f.a.MustProduce(coretest.Plain(f.tp, "x"))
+		if puts := strings.Count(strings.Join(f.Transcript(), "\n"), "store put"); puts != 1 {
+			t.Errorf("%d puts: refused by a floor that is not below the stamp", puts)
+		}
+	})
+}
