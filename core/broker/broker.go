@@ -121,18 +121,21 @@ func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire
 	defaults.Partitions = b.Partitions
 	settings := wire.DefaultSettings()
 	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
+	reader := fetch.New(fetch.Settings{
+		Store: store, Stream: b.stream, Cache: b.cache, Log: b.Log.With("part", "fetch"),
+		ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge,
+	})
 	return wire.New(settings, wire.Backend{
-		Topics:   b.stream,
-		Appender: b.ingest,
-		Reader: fetch.New(fetch.Settings{
-			Store: store, Stream: b.stream, Cache: b.cache, Log: b.Log.With("part", "fetch"),
-			ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge,
-		}),
+		Topics:    b.stream,
+		Appender:  b.ingest,
+		Reader:    reader,
+		Inspector: reader,
 		Cluster:   b.instances,
 		Producers: txn.NewProducerIDs(b.KV, keys, b.stream),
 		Records:   recordDeleter{b.upkeep},
 		Admin:     topic.New(b.KV, keys, b.stream, newTopicID, defaults),
 		Groups:    b.groups,
+		Shown:     wire.Shown{GroupLimits: b.groups.Limits, OffsetsRetention: b.groups.OffsetsRetention, ProducerExpiry: b.upkeep.ProducerExpiry},
 	}, b.Log.With("part", "kafka"))
 }
 

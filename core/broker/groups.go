@@ -20,6 +20,8 @@ func (b *Broker) coordinator(keys coordination.Keys) *group.Coordinator {
 	limits.InitialDelay, limits.MembersMax = b.GroupDelay, b.GroupSizeMax
 	limits.SessionMin = cmp.Or(b.GroupSessionMin, limits.SessionMin)
 	limits.SessionMax = cmp.Or(b.GroupSessionMax, limits.SessionMax)
+	limits.ConsumerSession = cmp.Or(b.GroupConsumerSession, limits.ConsumerSession)
+	limits.ConsumerHeartbeat = cmp.Or(b.GroupConsumerHeartbeat, limits.ConsumerHeartbeat)
 	return group.New(group.Settings{
 		KV: b.KV, Keys: keys, View: b.stream, Cluster: b.instances, Now: time.Now, NewID: newMemberID,
 		Log: b.Log.With("part", "groups"), Limits: limits, OffsetsRetention: cmp.Or(b.OffsetsRetention, offsetsRetention),

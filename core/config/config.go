@@ -31,10 +31,12 @@ type Serving struct {
 	StrictReplication bool  `name:"strict-replication" env:"FIRNLOG_STRICT_REPLICATION" help:"Refuse a replication factor above the number of live instances, as Kafka does. Durability is the object store's either way."`
 	ConnectionsMax    int   `name:"connections-max" env:"FIRNLOG_CONNECTIONS_MAX" default:"0" help:"Kafka connections at a time; 0: no limit."`
 
-	GroupSessionMin  time.Duration `name:"group-session-min" env:"FIRNLOG_GROUP_SESSION_MIN" default:"6s" help:"Shortest session timeout that a member of a classic consumer group may ask for."`
-	GroupSessionMax  time.Duration `name:"group-session-max" env:"FIRNLOG_GROUP_SESSION_MAX" default:"30m" help:"Longest session timeout that a member of a classic consumer group may ask for."`
-	GroupSizeMax     int           `name:"group-size-max" env:"FIRNLOG_GROUP_SIZE_MAX" default:"0" help:"Members of one consumer group; 0: no limit."`
-	OffsetsRetention time.Duration `name:"offsets-retention" env:"FIRNLOG_OFFSETS_RETENTION" default:"168h" help:"How long committed offsets are kept after their group has lost its last member."`
+	GroupSessionMin        time.Duration `name:"group-session-min" env:"FIRNLOG_GROUP_SESSION_MIN" default:"6s" help:"Shortest session timeout that a member of a classic consumer group may ask for."`
+	GroupSessionMax        time.Duration `name:"group-session-max" env:"FIRNLOG_GROUP_SESSION_MAX" default:"30m" help:"Longest session timeout that a member of a classic consumer group may ask for."`
+	GroupConsumerSession   time.Duration `name:"group-consumer-session" env:"FIRNLOG_GROUP_CONSUMER_SESSION" default:"45s" help:"How long a member of a KIP-848 consumer group may be silent before its partitions go to others."`
+	GroupConsumerHeartbeat time.Duration `name:"group-consumer-heartbeat" env:"FIRNLOG_GROUP_CONSUMER_HEARTBEAT" default:"5s" help:"How often members of a KIP-848 consumer group are told to heartbeat."`
+	GroupSizeMax           int           `name:"group-size-max" env:"FIRNLOG_GROUP_SIZE_MAX" default:"0" help:"Members of one consumer group; 0: no limit."`
+	OffsetsRetention       time.Duration `name:"offsets-retention" env:"FIRNLOG_OFFSETS_RETENTION" default:"168h" help:"How long committed offsets are kept after their group has lost its last member."`
 
 	SegmentBytes Bytes `name:"segment-bytes" env:"FIRNLOG_SEGMENT_BYTES" default:"8MiB" help:"Write a segment when it has this size."`
 	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
@@ -140,6 +142,9 @@ func (s *Serving) Validate() error {
 	}
 	if s.GroupSessionMin <= 0 || s.GroupSessionMax < s.GroupSessionMin {
 		errs = append(errs, fmt.Errorf("--group-session-min %v, --group-session-max %v: want a range above 0", s.GroupSessionMin, s.GroupSessionMax))
+	}
+	if s.GroupConsumerHeartbeat <= 0 || s.GroupConsumerSession <= s.GroupConsumerHeartbeat {
+		errs = append(errs, fmt.Errorf("--group-consumer-session %v, --group-consumer-heartbeat %v: want a session of more than one heartbeat", s.GroupConsumerSession, s.GroupConsumerHeartbeat))
 	}
 	if s.OffsetsRetention <= 0 {
 		errs = append(errs, fmt.Errorf("--offsets-retention %v: want more than 0", s.OffsetsRetention))
