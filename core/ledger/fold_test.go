@@ -64,6 +64,38 @@ func drawCommit(r *rapid.T, w *world, known []record.TopicPartition) *Commit {
 	return c
 }
 
+func (w *world) deleteRecords(tp record.TopicPartition, before record.Offset) {
+	h := &Head{}
+	if it, ok := w.items[keys.Head(tp.Topic, tp.Partition)]; ok {
+		h, _ = DecodeHead(it.Value)
+	}
+	h.Truncate(before)
+	w.change(coordination.PutKey(keys.Head(tp.Topic, tp.Partition), h.Encode()))
+}
+
+// trim deletes or empties what is covered, as gone says.
+func (w *world) trim(gone func() bool) {
+	through := w.live.CoveredThrough()
+	for _, key := range slices.Sorted(maps.Keys(w.items)) {
+		it := w.items[key]
+		switch {
+		case keys.ParseLog(key).Family != coordination.FamilyCommit || it.Create > through:
+		case gone():
+			w.change(coordination.DeleteKey(key))
+		case len(it.Value) > 0:
+			w.change(coordination.PutKey(key, nil))
+		}
+	}
+}
+
+func (w *world) dropHeads(topic record.TopicID) {
+	for key := range w.items {
+		if k := keys.ParseLog(key); k.Family == coordination.FamilyHead && k.Topic == topic {
+			delete(w.items, key)
+		}
+	}
+}
+
 // I3, I5: whatever writers, checkpoints at any as-of, DeleteRecords, trims and topics do, an
 // instance that bootstraps at any point has the state of one that followed from the beginning.
 func TestFold_BootstrapAtAnyPointGivesTheStateOfTheLiveFold(t *testing.T) {
@@ -83,11 +115,7 @@ func TestFold_BootstrapAtAnyPointGivesTheStateOfTheLiveFold(t *testing.T) {
 				for old, name := range topics { // the same name again replaces: its heads went before
 					if name == fmt.Sprint("t", born%3) {
 						delete(topics, old)
-						for key := range w.items {
-							if k := keys.ParseLog(key); k.Family == coordination.FamilyHead && k.Topic == old {
-								delete(w.items, key)
-							}
-						}
+						w.dropHeads(old)
 					}
 				}
 				topics[topic] = fmt.Sprint("t", born%3)
@@ -123,24 +151,10 @@ func TestFold_BootstrapAtAnyPointGivesTheStateOfTheLiveFold(t *testing.T) {
 				if _, alive := topics[tp.Topic]; !alive {
 					continue
 				}
-				h := &Head{}
-				if it, ok := w.items[keys.Head(tp.Topic, tp.Partition)]; ok {
-					h, _ = DecodeHead(it.Value)
-				}
-				h.Truncate(record.Offset(rapid.Int64Range(0, int64(w.live.Partition(tp).next)).Draw(r, "before")))
-				w.change(coordination.PutKey(keys.Head(tp.Topic, tp.Partition), h.Encode()))
+				w.deleteRecords(tp, record.Offset(rapid.Int64Range(0, int64(w.live.Partition(tp).next)).Draw(r, "before")))
 				delete(past, tp)
 			case 7: // empty or delete what is covered
-				through := w.live.CoveredThrough()
-				for key, it := range w.items {
-					if keys.ParseLog(key).Family == coordination.FamilyCommit && it.Create <= through {
-						if rapid.Bool().Draw(r, "delete") {
-							w.change(coordination.DeleteKey(key))
-						} else if len(it.Value) > 0 {
-							w.change(coordination.PutKey(key, nil))
-						}
-					}
-				}
+				w.trim(func() bool { return rapid.Bool().Draw(r, "delete") })
 			default:
 				w.commit(drawCommit(r, w, known))
 			}
