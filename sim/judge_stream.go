@@ -141,7 +141,6 @@ func (j *Judge) commit(id ulid.ULID, rev coordination.Revision, c *ledger.Commit
 		}
 		if before, ok := j.segments[s.ID]; ok {
 			j.bad("one segment committed twice", s.ID.String(), "by %s and again by %s at revision %d", before, key, rev)
-			return
 		}
 		j.segments[s.ID] = key
 	}

@@ -189,7 +189,9 @@ func (r *relay) run(ctx context.Context) {
 				return
 			}
 		}
-		in.gate(&r.c.dice)
+		if in.gate(&r.c.dice); ctx.Err() != nil {
+			return // before the select below, which would choose by chance
+		}
 		if r.c.chance(in.w.Faults.WatchBreaks) {
 			u = coordination.Update{Err: fmt.Errorf("%w: watch broken by fault", coordination.ErrUnavailable)}
 		}

@@ -3,10 +3,12 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -62,8 +64,12 @@ func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*bat
 		return none
 	}
 	in.gate(d)
+	w.knows(ctx, in, d, batches)
 	if in.isDead() {
 		return none
+	}
+	for _, b := range batches {
+		w.transcript.note(b.first, in.number, "send", nameOf(b.Partition), fmt.Sprintf("uid %d", b.UID))
 	}
 	pending := in.ingest.Add(ctx, incoming)
 	select {
@@ -79,6 +85,21 @@ func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*bat
 		return none
 	}
 	return pending.Wait(ctx)
+}
+
+// knows waits behind a barrier where the instance does not know a partition yet. Ingest would do so itself, but all
+// who wait there go on at the same instant, in an order that no seed decides.
+func (w *world) knows(ctx context.Context, in *instance, d *dice, batches []*batch) {
+	known := true
+	_ = in.stream.View(func(l *ledger.Ledger) {
+		for _, b := range batches {
+			known = known && l.Has(b.Partition)
+		}
+	})
+	if !known {
+		_ = in.stream.Barrier(ctx) // what it could not bring is looked for again by ingest
+		wait(ctx, d.between(0, time.Millisecond))
+	}
 }
 
 // plain is a client without idempotence: it tries again only what is said not to have been appended.
@@ -111,7 +132,7 @@ func (w *world) heard(b *batch, o ingest.Outcome) bool {
 		return false
 	case o.Err == nil:
 		w.judge.Acked(b.UID, o.Base)
-		w.transcript.note(b.first, -1, "ack", "", "")
+		w.transcript.note(b.first, -1, "ack", nameOf(b.Partition), fmt.Sprintf("uid %d at %d", b.UID, o.Base))
 	case errors.Is(o.Err, ingest.ErrUnknownPartition):
 		w.judge.ToldUnknown(b.Partition)
 	case errors.Is(o.Err, ingest.ErrOldDuplicate):

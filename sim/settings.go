@@ -53,11 +53,11 @@ func Draw(seed uint64) Settings {
 	s := Settings{
 		Instances: 3 + d.below(2), Chaos: d.between(35*time.Second, 75*time.Second),
 		Linger: d.between(5*ms, 80*ms), SegmentBytes: int64(400 + d.below(4000)), UploadsMax: 1 + d.below(4),
-		CacheBytes: int64(1000 + d.below(200_000)), PageMax: 3 + d.below(60),
+		CacheBytes: []int64{10, 5000, 200_000}[d.below(3)], PageMax: 3 + d.below(60),
 		StampEvery: d.between(200*ms, 600*ms), Lag: d.between(1500*ms, 4*time.Second), CheckpointAge: d.between(200*ms, 900*ms),
-		TrimEvery: d.between(200*ms, 600*ms), SweepEvery: d.between(700*ms, 2*time.Second), SweepGrace: d.between(0, 1500*ms),
+		TrimEvery: d.between(200*ms, 600*ms), SweepEvery: d.between(300*ms, 2*time.Second), SweepGrace: d.between(0, 1500*ms),
 		ProducerExpiry: d.between(22*time.Second, 28*time.Second),
-		Plain:          2, Idempotent: 3 + d.below(3), Consumers: 2, Think: d.between(40*ms, 250*ms),
+		Plain:          2, Idempotent: 3 + d.below(3), Consumers: 1 + d.below(4), Think: d.between(40*ms, 250*ms),
 		ChaosEvery: d.between(600*ms, 3*time.Second), PauseMax: 7 * time.Second,
 		Faults: Faults{
 			CommitRefused: .01, CommitLost: .02, CommitAnswerLost: .02, CommitLate: .015, LateMax: 6 * time.Second,

@@ -31,7 +31,7 @@ type entry struct {
 func (t *transcript) note(from time.Time, who int, op, key, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if who >= 0 && result != "" && result != "ok" {
+	if who >= 0 && result != "" && result != "ok" && op != "send" {
 		t.mu.faults++
 	}
 	t.mu.entries = append(t.mu.entries, entry{from.Sub(t.begin), time.Since(t.begin), who, op, key, result})
@@ -50,7 +50,7 @@ func (t *transcript) sorted() []entry {
 }
 
 func (e entry) String() string {
-	return fmt.Sprintf("%12.6fs +%9.3fms  i%-2d %-10s %-44s %s", e.to.Seconds(), float64(e.to-e.from)/1e6, e.who, e.op, e.key, e.result)
+	return fmt.Sprintf("%12.6fs -%9.3fms  i%-2d %-10s %-44s %s", e.to.Seconds(), float64(e.to-e.from)/1e6, e.who, e.op, e.key, e.result)
 }
 
 // digest sums up a transcript.
