@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,11 +26,31 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	store, err := storeurl.Open(ctx, c.Store)
-	if err != nil {
+	store, err := openStore(ctx, c.Store, telemetry.NewLogger(os.Stderr, c.LogLevel))
+	if err != nil || store == nil {
 		return err
 	}
 	return serve(ctx, c.Serving, c.Linger, c.GroupInitialRebalanceDelay, store, c.Etcd)
+}
+
+// openStore waits for a store that cannot be reached yet: nothing here needs an order of start. Only create=true in the
+// URL makes it send a request at all. Neither store nor error: ctx has ended.
+func openStore(ctx context.Context, url string, log *slog.Logger) (objectstore.Store, error) {
+	const pauseMax = time.Second
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, pauseMax) {
+		store, err := storeurl.Open(ctx, url)
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		if !errors.Is(err, objectstore.ErrUnavailable) {
+			return store, err
+		}
+		log.Warn("object store cannot be reached, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
 }
 
 type devCommand struct{ config.Dev }
