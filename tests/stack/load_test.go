@@ -22,7 +22,8 @@ type traffic struct {
 	t       *testing.T
 	seeds   []string
 	topic   string
-	stop    context.CancelFunc
+	stop    context.CancelFunc // no new records
+	life    context.Context    // of those on their way; ends with the test
 	workers sync.WaitGroup
 	mu      struct {
 		sync.Mutex
@@ -49,7 +50,8 @@ func startTraffic(t *testing.T, seeds []string, topic string, workers int) *traf
 	t.Helper()
 	createTopic(t, seeds, trafficPartitions, nil, topic)
 	ctx, stop := context.WithCancel(context.Background())
-	tr := &traffic{t: t, seeds: seeds, topic: topic, stop: stop}
+	life, abandon := context.WithCancel(context.Background())
+	tr := &traffic{t: t, seeds: seeds, topic: topic, stop: stop, life: life}
 	tr.mu.acked = map[place]string{}
 	for w := range workers {
 		client := newClient(t, seeds, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -59,6 +61,7 @@ func startTraffic(t *testing.T, seeds []string, topic string, workers int) *traf
 	}
 	t.Cleanup(func() {
 		stop()
+		abandon()
 		tr.workers.Wait()
 	})
 	return tr
@@ -69,9 +72,9 @@ func (tr *traffic) work(ctx context.Context, client *kgo.Client, worker int) {
 	for n := 0; ctx.Err() == nil; n++ {
 		r := kgo.StringRecord(fmt.Sprintf("%d/%d/%s", worker, n, padding))
 		r.Partition = int32(n % trafficPartitions)
-		client.Produce(context.Background(), r, tr.told) // blocks while the buffer is full
+		client.Produce(tr.life, r, tr.told) // blocks while the buffer is full
 	}
-	flush, cancel := context.WithTimeout(context.Background(), 2*healMax)
+	flush, cancel := context.WithTimeout(tr.life, 2*healMax)
 	defer cancel()
 	if err := client.Flush(flush); err != nil {
 		tr.fail(fmt.Errorf("worker %d still waits for answers: %w", worker, err))

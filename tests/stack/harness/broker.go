@@ -67,6 +67,12 @@ func (b *Broker) Serves() error {
 	return err
 }
 
+// Healthy asks /healthz.
+func (b *Broker) Healthy() error {
+	_, err := b.get("/healthz")
+	return err
+}
+
 func (b *Broker) get(path string) (string, error) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + b.HTTP + path)

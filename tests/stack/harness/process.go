@@ -164,17 +164,27 @@ func (p *Process) Ended() bool {
 // Line waits for a line of this life's output that begins with prefix, and gives it.
 func (p *Process) Line(prefix string, limit time.Duration) string {
 	p.t.Helper()
-	var found string
-	Await(p.t, limit, p.Name+" says "+prefix, func() error {
+	return p.await(prefix, limit, strings.HasPrefix)
+}
+
+// Said waits for a line of this life's output that contains a text.
+func (p *Process) Said(text string) {
+	p.t.Helper()
+	p.await(text, time.Minute, strings.Contains)
+}
+
+func (p *Process) await(text string, limit time.Duration, fits func(line, text string) bool) (found string) {
+	p.t.Helper()
+	Await(p.t, limit, p.Name+" says "+text, func() error {
 		ended := p.Ended() // before the output is read: then nothing comes after it
 		for line := range strings.Lines(p.Output()) {
-			if strings.HasPrefix(line, prefix) && strings.HasSuffix(line, "\n") {
+			if fits(line, text) && strings.HasSuffix(line, "\n") {
 				found = strings.TrimSpace(line)
 				return nil
 			}
 		}
 		if ended {
-			p.t.Fatalf("%s ended before it said %q: %v\n%s", p.Name, prefix, p.current().err, tail(p.log, 6<<10))
+			p.t.Fatalf("%s ended before it said %q: %v\n%s", p.Name, text, p.current().err, tail(p.log, 6<<10))
 		}
 		return errors.New("no such line yet")
 	})
