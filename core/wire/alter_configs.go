@@ -59,7 +59,7 @@ func change(name string, op topic.Op, value *string) topic.Change {
 
 func (s *Server) alter(ctx context.Context, kind kmsg.ConfigResourceType, name string, changes []topic.Change, replaceAll, validateOnly bool) error {
 	if kind != kmsg.ConfigResourceTypeTopic {
-		return fmt.Errorf("%w: only configs of topics can be changed; an instance's settings are flags", errRequest)
+		return s.alterFixed(kind, name, changes)
 	}
 	seen := map[string]bool{}
 	for _, c := range changes {
@@ -72,6 +72,36 @@ func (s *Server) alter(ctx context.Context, kind kmsg.ConfigResourceType, name s
 	defer cancel()
 	_, err := s.backend.Admin.SetConfigs(ctx, name, changes, replaceAll, validateOnly)
 	return err
+}
+
+// alterFixed refuses changes of what cannot be changed. To delete what was never set is no change: tools that tidy up after
+// themselves (kafka-reassign-partitions takes back its throttles) go on.
+func (s *Server) alterFixed(kind kmsg.ConfigResourceType, name string, changes []topic.Change) error {
+	if kind == kmsg.ConfigResourceTypeBroker && name == "" {
+		return deletionsOnly(changes, "the cluster has no dynamic defaults: settings are flags of each instance")
+	}
+	switch kind {
+	case kmsg.ConfigResourceTypeBroker:
+		if err := s.isUs(name); err != nil {
+			return err
+		}
+		return deletionsOnly(changes, "settings of an instance are flags and FIRNLOG_ variables: change them there and start it again")
+	case kmsg.ConfigResourceTypeBrokerLogger:
+		return fmt.Errorf("%w: the log level of an instance is its flag --log-level", errRequest)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		return deletionsOnly(changes, "groups have no configs of their own")
+	}
+	return fmt.Errorf("%w: configs of resource type %v are not served", errRequest, kind)
+}
+
+// deletionsOnly says why anything but a deletion is refused.
+func deletionsOnly(changes []topic.Change, why string) error {
+	for _, c := range changes {
+		if c.Op != topic.Unset {
+			return fmt.Errorf("%w: cannot change %s: %s", errRequest, c.Key, why)
+		}
+	}
+	return nil
 }
 
 // alterTimeoutMs stands in for the time-out that these requests do not carry.

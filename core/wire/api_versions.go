@@ -21,13 +21,15 @@ func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersions
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.Version = req.Version
 	resp.FinalizedFeaturesEpoch = 0
-	groups := kmsg.NewApiVersionsResponseFinalizedFeature()
-	groups.Name, groups.MinVersionLevel, groups.MaxVersionLevel = "group.version", 1, 1
-	resp.FinalizedFeatures = append(resp.FinalizedFeatures, groups)
-	if req.Version >= 4 { // clients of v3 do not take a minimum of 0
-		supported := kmsg.NewApiVersionsResponseSupportedFeature()
-		supported.Name, supported.MinVersion, supported.MaxVersion = "group.version", 0, 1
-		resp.SupportedFeatures = append(resp.SupportedFeatures, supported)
+	for _, f := range features() {
+		final := kmsg.NewApiVersionsResponseFinalizedFeature()
+		final.Name, final.MinVersionLevel, final.MaxVersionLevel = f.name, f.level, f.level
+		resp.FinalizedFeatures = append(resp.FinalizedFeatures, final)
+		if req.Version >= 4 { // clients of v3 do not take a minimum of 0
+			supported := kmsg.NewApiVersionsResponseSupportedFeature()
+			supported.Name, supported.MinVersion, supported.MaxVersion = f.name, 0, f.level
+			resp.SupportedFeatures = append(resp.SupportedFeatures, supported)
+		}
 	}
 	if own := s.apis[kmsg.ApiVersions.Int16()]; c.version < own.min || c.version > own.max {
 		resp.Version = 0

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"context"
+	"time"
 
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -16,11 +18,20 @@ type Backend struct {
 	Topics    Topics
 	Appender  Appender
 	Reader    fetch.Reader
+	Inspector fetch.Inspector
 	Cluster   Cluster
 	Producers Producers
 	Records   RecordDeleter
 	Admin     Admin
 	Groups    Groups
+	Shown     Shown
+}
+
+// Shown are settings of other parts, which clients can read among a broker's configs.
+type Shown struct {
+	GroupLimits      group.Limits
+	OffsetsRetention time.Duration
+	ProducerExpiry   time.Duration
 }
 
 // Topics is the live view of topics. Its answers are shared and not changed.

@@ -70,7 +70,7 @@ func TestAlterConfigs_ReplaceAllAndOneByOne(t *testing.T) {
 	}
 	old := &kmsg.AlterConfigsRequest{Version: 1, Resources: []kmsg.AlterConfigsRequestResource{
 		{ResourceType: 2, ResourceName: "a", Configs: []kmsg.AlterConfigsRequestResourceConfig{{Name: "retention.bytes", Value: &ten}}},
-		{ResourceType: 4, ResourceName: "1"}, {ResourceType: 2, ResourceName: "none"},
+		{ResourceType: 4, ResourceName: "1", Configs: []kmsg.AlterConfigsRequestResourceConfig{{Name: "num.partitions", Value: &ten}}}, {ResourceType: 2, ResourceName: "none"},
 	}}
 	got := ask[*kmsg.AlterConfigsResponse](c, old).Resources
 	if got[0].ErrorCode != 0 || len(configs()) != 1 || configs()["retention.bytes"] != "10" {

@@ -18,9 +18,9 @@ import (
 //	v3  type, documentation when asked for
 //	v4  flexible
 //
-// Null names means all configs; an empty list means all too. Topics show the whole table. A
-// broker is answered by itself only and is read-only here: its settings are flags. Broker "" (the cluster's
-// dynamic defaults) has none.
+// Null names means all configs; an empty list means all too. Topics show the whole table. A broker is answered by
+// itself only (broker_configs.go); broker "" (the cluster's dynamic defaults) has none. Configs of groups are the same for
+// every group. Client metrics are not served.
 func (s *Server) describeConfigs(ctx context.Context, _ *caller, req *kmsg.DescribeConfigsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	resp.Version = req.Version
@@ -63,6 +63,16 @@ func (s *Server) configsOf(ctx context.Context, find *names, asked kmsg.Describe
 			return nil, err
 		}
 		return s.brokerConfigs(), nil
+	case kmsg.ConfigResourceTypeBrokerLogger:
+		if err := s.isUs(asked.ResourceName); err != nil {
+			return nil, err
+		}
+		return s.loggerConfigs(ctx), nil
+	case kmsg.ConfigResourceTypeGroupConfig:
+		if asked.ResourceName == "" {
+			return nil, fmt.Errorf("%w: the name of the group is empty", errRequest)
+		}
+		return s.groupConfigs(), nil
 	}
 	return nil, fmt.Errorf("%w: configs of resource type %v are not served", errRequest, asked.ResourceType)
 }
@@ -109,31 +119,4 @@ func synonym(name, value string, source kmsg.ConfigSource) kmsg.DescribeConfigsR
 	syn := kmsg.NewDescribeConfigsResponseResourceConfigConfigSynonym()
 	syn.Name, syn.Value, syn.Source = name, &value, source
 	return syn
-}
-
-// brokerConfigs are what Kafka's tools look for on a broker: the defaults of topics under their broker-wide
-// names, and some settings of this front end.
-func (s *Server) brokerConfigs() []kmsg.DescribeConfigsResponseResourceConfig {
-	admin := s.backend.Admin.Settings()
-	var out []kmsg.DescribeConfigsResponseResourceConfig
-	add := func(name, value string, kind kmsg.ConfigType, source kmsg.ConfigSource, doc string) {
-		one := describedConfig(name, value, kind, source, doc)
-		one.ReadOnly = true
-		one.ConfigSynonyms = append(one.ConfigSynonyms, synonym(name, value, source))
-		out = append(out, one)
-	}
-	static := kmsg.ConfigSourceStaticBrokerConfig
-	add("auto.create.topics.enable", strconv.FormatBool(s.settings.AutoCreate), kmsg.ConfigTypeBoolean, static, "Topics are made when a client asks for their metadata and allows it.")
-	add("broker.id", strconv.Itoa(int(s.backend.Cluster.Self())), kmsg.ConfigTypeInt, static, "The node id of this instance.")
-	add("connections.max.idle.ms", strconv.FormatInt(s.settings.IdleMax.Milliseconds(), 10), kmsg.ConfigTypeLong, static, "A connection without a request for so long is closed.")
-	add("default.replication.factor", strconv.Itoa(int(admin.ReplicationFactor)), kmsg.ConfigTypeInt, static, "Shown to clients; durability is the object store's.")
-	add("delete.topic.enable", "true", kmsg.ConfigTypeBoolean, kmsg.ConfigSourceDefaultConfig, "Topics can be deleted.")
-	add("num.partitions", strconv.Itoa(int(admin.Partitions)), kmsg.ConfigTypeInt, static, "Partitions of a topic whose creator leaves it open.")
-	add("socket.request.max.bytes", strconv.Itoa(s.settings.FrameBytesMax), kmsg.ConfigTypeInt, static, "The largest request; a larger one closes its connection.")
-	for _, c := range topic.Table() {
-		if c.Synonym != "" {
-			add(c.Synonym, c.Default, kmsg.ConfigType(c.Kind), kmsg.ConfigSourceDefaultConfig, c.Doc)
-		}
-	}
-	return out
 }

@@ -28,6 +28,11 @@ var (
 	errBelowZero        = errors.New("offset below -1")
 	errAssignment       = errors.New("invalid replica assignment")
 	errTwice            = errors.New("named more than once in the request")
+	errNoElection       = errors.New("leader election not needed: leaders are hints, any broker takes any request for any partition")
+	errNoReassignment   = errors.New("no reassignment is in progress: partitions do not move here")
+	errNotRegistered    = errors.New("broker id is not registered")
+	errFeature          = errors.New("invalid feature update")
+	errResourceType     = errors.New("configs of this resource type cannot be listed")
 )
 
 // codes is the one table from errors to Kafka's codes; the first that matches counts.
@@ -96,6 +101,11 @@ func codes() []struct {
 		{errBelowZero, kerr.OffsetOutOfRange},
 		{errAssignment, kerr.InvalidReplicaAssignment},
 		{errTwice, kerr.InvalidRequest},
+		{errNoElection, kerr.ElectionNotNeeded},
+		{errNoReassignment, kerr.NoReassignmentInProgress},
+		{errNotRegistered, kerr.BrokerIDNotRegistered},
+		{errFeature, kerr.InvalidUpdateVersion},
+		{errResourceType, kerr.UnsupportedVersion},
 
 		{context.DeadlineExceeded, kerr.RequestTimedOut},
 		{context.Canceled, kerr.RequestTimedOut},

@@ -266,6 +266,30 @@ func (f *fakeLogs) DeleteRecords(_ context.Context, tp record.TopicPartition, be
 	return l.start, nil
 }
 
+// Bytes fails where the log's start is below zero.
+func (f *fakeLogs) Bytes(tp record.TopicPartition) (n int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.log(tp)
+	if l.start < 0 {
+		return 0, fetch.ErrUnavailable
+	}
+	for _, b := range l.batches {
+		n += int64(len(b))
+	}
+	return n, nil
+}
+
+func (f *fakeLogs) Producers(tp record.TopicPartition) (out []fetch.Producer, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, b := range f.log(tp).batches {
+		id := record.ProducerID(binary.BigEndian.Uint64(b[43:]))
+		out = append(out, fetch.Producer{ID: id, Epoch: 3, Last: int32(binary.BigEndian.Uint32(b[23:]))})
+	}
+	return out, nil
+}
+
 // lockedBuffer takes the log of many goroutines.
 type lockedBuffer struct {
 	mu sync.Mutex

@@ -52,7 +52,8 @@ func newBench(t testing.TB, change ...func(*Settings)) *bench {
 		f(&settings)
 	}
 	b.Server = New(settings, Backend{
-		Topics: b.topics, Reader: b.logs, Cluster: b.cluster, Producers: &fakeProducers{}, Records: b.logs, Admin: b.admin, Groups: b.coordinator(kv, keys),
+		Topics: b.topics, Reader: b.logs, Inspector: b.logs, Cluster: b.cluster, Producers: &fakeProducers{}, Records: b.logs, Admin: b.admin, Groups: b.coordinator(kv, keys),
+		Shown: Shown{GroupLimits: group.DefaultLimits(), OffsetsRetention: 48 * time.Hour, ProducerExpiry: time.Hour},
 	}, slog.New(slog.NewTextHandler(b.logged, nil)))
 	b.Server.add = b.logs.add
 	return b
