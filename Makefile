@@ -45,6 +45,10 @@ test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kc
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
 	go test -tags stack -count=1 -timeout 10m -v ./tests/differential | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+.PHONY: test-tools
+test-tools: apache-kafka build ## Apache Kafka's command-line tools against firnlog dev
+	go test -tags stack -count=1 -timeout 10m ./tests/apachekafka
+
 .PHONY: sim
 sim: ## one simulated history: make sim SEED=n
 	go test ./sim -run 'TestSim$$' -count=1 -v -args -seed=$(SEED)
