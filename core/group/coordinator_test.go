@@ -445,3 +445,51 @@ func TestLag_IsToldByTopic(t *testing.T) {
 		}
 	})
 }
+
+func TestCommit_KeepsWhatATransactionWroteMeanwhile(t *testing.T) {
+	inHall(t, func(h *hall) {
+		a := h.desk(1)
+		h.is(h.commit(a, "g", CommitCheck{Generation: -1}, 5), nil)
+		before, err := a.Check(h.Context(), "g", CommitCheck{Generation: -1})
+		h.is(err, nil)
+		key := h.keys.GroupOffset("g", "a")
+		snap, err := h.store.Get(h.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := decodeOffsets(snap.Items[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.partitions[3] = Committed{Offset: 77}
+		if _, err := h.store.Commit(h.Context(), nil, []coordination.Change{coordination.PutKey(key, o.encode())}); err != nil {
+			t.Fatal(err)
+		}
+		h.is(h.commit(a, "g", CommitCheck{Generation: -1}, 6), nil)
+		got, err := a.FetchOffsets(h.Context(), "g", FetchRequest{Epoch: -1})
+		if err != nil || got[0].Partitions[0].Offset != 6 || got[0].Partitions[3].Offset != 77 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if after, _ := a.Check(h.Context(), "g", CommitCheck{Generation: -1}); after != before {
+			t.Error("the group was read anew: its members have lost what they waited for")
+		}
+		_, err = a.Check(h.Context(), "g", CommitCheck{MemberID: "who", Generation: 1})
+		h.is(err, ErrUnknownMember)
+	})
+}
+
+func TestTakeover_WhoWaitsWhereItIsNotPreferredAnyMoreIsSentAway(t *testing.T) {
+	inHall(t, func(h *hall) {
+		a := h.desk(1)
+		h.member(a, "g")
+		parked := make(chan JoinResult, 1)
+		go func() { parked <- a.Join(h.Context(), "g", joining("")) }()
+		synctest.Wait()
+		a.sees(2)
+		began := time.Now()
+		h.is((<-parked).Err, ErrNotCoordinator)
+		if d := time.Since(began); d > 5*time.Second {
+			t.Errorf("it waited for %v", d)
+		}
+	})
+}
