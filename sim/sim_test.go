@@ -27,8 +27,8 @@ func explain(t *testing.T, r *Report) {
 	}
 }
 
-// histories is how many seeds an ordinary run takes: some 20 s of two cores.
-const histories = 200
+// histories is how many seeds an ordinary run takes: some 10 s of two idle cores.
+const histories = 150
 
 // TestSim runs the first seeds, or one seed (-args -seed=N), or many (-args -first=N -seeds=M).
 func TestSim(t *testing.T) {
