@@ -18,7 +18,7 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		MemberID: req.MemberID, Instance: text(req.InstanceID), Client: c.client, Host: c.host(), Epoch: req.MemberEpoch, Rack: req.RackID,
 		RebalanceMs: req.RebalanceTimeoutMillis, Names: req.SubscribedTopicNames, Regex: req.SubscribedTopicRegex, Assignor: req.ServerAssignor,
 	}
-	if req.Version >= 1 && req.MemberID == "" {
+	if req.Group == "" || req.Version >= 1 && req.MemberID == "" {
 		resp.ErrorCode = s.code(group.ErrInvalidRequest)
 		resp.ErrorMessage = message(group.ErrInvalidRequest)
 		return resp, nil
@@ -35,6 +35,9 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		return resp, nil
 	}
 	resp.MemberID, resp.MemberEpoch, resp.HeartbeatIntervalMillis = &res.MemberID, res.Epoch, int32(res.Heartbeat.Milliseconds())
+	if req.MemberEpoch < 0 { // it leaves, and need not come back
+		resp.HeartbeatIntervalMillis = 0
+	}
 	if res.Assignment != nil {
 		a := kmsg.NewConsumerGroupHeartbeatResponseAssignment()
 		for _, id := range res.Assignment.Topics() {
