@@ -109,7 +109,7 @@ func TestTakeover_WhoWaitsIsSentAway(t *testing.T) {
 	})
 }
 
-func TestTwoCoordinators_NeverBothActAndNothingGoesBack(t *testing.T) {
+func TestAnomaly17_TwoCoordinatorsNeverBothActAndNothingGoesBack(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a, b := h.desk(1), h.desk(2) // each believes that it lives alone
 		var mu sync.Mutex
@@ -184,7 +184,7 @@ func TestStore_ALostAnswerGivesNoGenerationTwice(t *testing.T) {
 	}
 }
 
-func TestCommit_OneThatLandsLateUndoesNothing(t *testing.T) {
+func TestAnomaly18_ACommitThatLandsLateUndoesNothing(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a := h.desk(1)
 		m := h.member(a, "g")
@@ -212,7 +212,7 @@ func TestCommit_OneThatLandsLateUndoesNothing(t *testing.T) {
 	})
 }
 
-func TestCommit_OfAMemberThatAnotherCoordinatorHasPutOutIsRefused(t *testing.T) {
+func TestAnomaly18_ACommitOfAMemberThatAnotherCoordinatorHasPutOutIsRefused(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a, b := h.desk(1), h.desk(2)
 		m := h.member(a, "g")

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/record"
 )
 
 // ConsumerGroupHeartbeat (key 68), versions 0-1 (KIP-848).
@@ -24,10 +25,11 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		return resp, nil
 	}
 	if req.Topics != nil {
-		r.Owned = group.Partitions{}
-		for _, t := range req.Topics {
-			r.Owned = r.Owned.With(t.TopicID, t.Partitions...)
-		}
+		r.Owned = group.Gather(func(add func(record.TopicID, ...int32)) {
+			for _, t := range req.Topics {
+				add(t.TopicID, t.Partitions...)
+			}
+		})
 	}
 	res, err := s.backend.Groups.ConsumerHeartbeat(ctx, req.Group, r)
 	if err != nil {
