@@ -48,6 +48,7 @@ type Coordinator struct {
 	mu struct {
 		sync.Mutex
 		groups  map[string]*cell
+		cold    map[string]map[string]*topicOffsets // of groups that are not in memory, by group and topic; replaced, never changed
 		catalog *Catalog
 		wakeAt  time.Time // when Run looks again; zero: it does not sleep now
 	}
