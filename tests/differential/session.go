@@ -35,8 +35,8 @@ type Session struct {
 
 // NewSession prepares a run in the versions that both brokers serve.
 func NewSession(address string, served map[int16]Range, now time.Time) *Session {
+	served = maps.Clone(served)
 	if r, ok := served[kmsg.Produce.Int16()]; ok {
-		served = maps.Clone(served)
 		served[kmsg.Produce.Int16()] = Range{max(r.Min, producedFrom), r.Max}
 	}
 	return &Session{address: address, served: served, base: now.Add(-time.Hour).Truncate(time.Second), symbols: newSymbols(now)}
@@ -48,6 +48,12 @@ const producedFrom = 3
 // Run runs the script, and gives what was answered.
 func (s *Session) Run() ([]Answer, error) {
 	defer s.close()
+	if s.Tame { // it takes the first version of these for the second
+		for _, key := range []kmsg.Key{kmsg.ListOffsets, kmsg.JoinGroup} {
+			r := s.served[key.Int16()]
+			s.served[key.Int16()] = Range{max(r.Min, 1), r.Max}
+		}
+	}
 	s.script()
 	return s.answers, s.err
 }
