@@ -134,6 +134,8 @@ system-packages:
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
+include tests/clients/clients.mk
+
 .PHONY: clean
 clean: ## remove what was built here
 	rm -rf bin dist
