@@ -198,10 +198,10 @@ type stale struct {
 // replay sends such a commit late, as if it had been held up on its way. It is of an older generation: within one nobody could tell
 // it from another one (in a KIP-848 group a member may stay at its epoch although it has given partitions up; so with Kafka).
 func (m *simMember) replay() {
-	if len(m.past) == 0 || !m.dice.chance(.1) {
+	if len(m.past) == 0 || !m.dice.chance(.3) {
 		return
 	}
-	if old := m.past[m.dice.below(len(m.past))]; old.check.Generation < m.at() {
+	if old := m.past[len(m.past)-1-m.dice.below(min(len(m.past), 2))]; old.check.Generation < m.at() {
 		m.commit(old.check, old.offsets)
 	}
 }

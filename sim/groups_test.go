@@ -9,7 +9,7 @@ import (
 	"github.com/firnlog/firnlog/tests/groups"
 )
 
-var groupSeedsFlag = flag.Int("groupseeds", 50, "run so many histories of consumer groups")
+var groupSeedsFlag = flag.Int("groupseeds", 100, "run so many histories of consumer groups")
 
 // TestGroups runs the first seeds, or one (-args -seed=N).
 func TestGroups(t *testing.T) {
