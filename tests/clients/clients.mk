@@ -1,14 +1,14 @@
 # The matrix of clients: what its programs need is built once per machine into the cache, and anew when the file
-# changes that names its versions. A part of it: make test-clients RUN='TestClients/kafka' (then no table is written).
+# changes that names its versions. A part of it: make test-clients RUN=TestClients/each/kafka (then no table is written).
 MATRIX := tests/clients
 MATRIX_CACHE := $(CACHE)/clients
 RUN ?= .
 TARGET ?= firnlog
 
 .PHONY: test-clients
-test-clients: stack-tools matrix ## the whole matrix of clients, tools and applications; writes its tables (20 minutes)
+test-clients: stack-tools matrix ## the whole matrix of clients, tools and applications; writes its tables (10 minutes)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
-	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 45m -v -run '$(RUN)' ./$(MATRIX) -args -target=$(TARGET) $(if $(filter .firnlog,$(RUN)$(TARGET)),-update-docs) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 45m -parallel 3 -v -run '$(RUN)' ./$(MATRIX) -args -target=$(TARGET) $(if $(filter .firnlog,$(RUN)$(TARGET)),-update-docs) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 .PHONY: matrix
 matrix: apache-kafka matrix-packages

@@ -37,11 +37,11 @@ func (k tools) run(class, input string, args []string, want ...string) error {
 	r := apachekafka.Run(k.t, []byte(input), class, args...)
 	said := r.Output + r.Errors
 	if r.Err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(args, " "), r.Err, brief(said))
+		return fmt.Errorf("%s: %w: %s", brief(strings.Join(args[2:], " ")), r.Err, brief(cause(said)))
 	}
 	for _, w := range want {
 		if !regexp.MustCompile(w).MatchString(said) {
-			return fmt.Errorf("%s: no %q in: %s", strings.Join(args, " "), w, brief(said))
+			return fmt.Errorf("%s: no %q in: %s", brief(strings.Join(args[2:], " ")), w, brief(said))
 		}
 	}
 	return nil
@@ -51,6 +51,16 @@ func (k tools) run(class, input string, args []string, want ...string) error {
 func (k tools) server(class, words string, want ...string) error {
 	k.t.Helper()
 	return k.run(class, "", append([]string{"--bootstrap-server", k.bootstrap}, strings.Fields(words)...), want...)
+}
+
+var exception = regexp.MustCompile(`\w+Exception: [^\n]+`)
+
+// cause gives the innermost exception that was told.
+func cause(said string) string {
+	if all := exception.FindAllString(said, -1); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return said
 }
 
 // brief is what a person needs of an error in a line.

@@ -76,10 +76,12 @@ func record(m *sarama.ConsumerMessage) golang.Record {
 	return r
 }
 
-// handler hands records from the goroutines of its partitions to one that takes them, which says when one is done with.
-type handler struct {
-	records chan *sarama.ConsumerMessage
-	done    chan bool // whether to commit it at once
+// handler hands records from the goroutines of its partitions to one that takes them, and marks them.
+type handler struct{ records chan handed }
+
+type handed struct {
+	session sarama.ConsumerGroupSession
+	*sarama.ConsumerMessage
 }
 
 func (handler) Setup(sarama.ConsumerGroupSession) error   { return nil }
@@ -93,12 +95,7 @@ func (h handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 				return nil
 			}
 			select {
-			case h.records <- m:
-				commit := <-h.done
-				s.MarkMessage(m, "")
-				if commit {
-					s.Commit()
-				}
+			case h.records <- handed{s, m}:
 			case <-s.Context().Done():
 				return nil
 			}
@@ -114,13 +111,16 @@ func (c client) Read(topic, group string, count int) (got []golang.Record, err e
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
-	h, ended := handler{make(chan *sarama.ConsumerMessage), make(chan bool)}, make(chan error, 1)
+	h, ended := handler{make(chan handed)}, make(chan error, 1)
 	go func() { ended <- g.Consume(ctx, []string{topic}, h) }()
 	for len(got) < count && err == nil {
 		select {
 		case m := <-h.records:
-			got = append(got, record(m))
-			h.done <- len(got) == count
+			got = append(got, record(m.ConsumerMessage))
+			m.session.MarkMessage(m.ConsumerMessage, "")
+			if len(got) == count {
+				m.session.Commit()
+			}
 		case err = <-ended:
 			err = fmt.Errorf("ended after %d records: %v", len(got), err)
 		}
@@ -189,11 +189,11 @@ func (c client) Member(topic, group, _ string) error {
 	if err != nil {
 		return err
 	}
-	h := handler{make(chan *sarama.ConsumerMessage), make(chan bool)}
+	h := handler{make(chan handed)}
 	go func() {
 		for m := range h.records {
 			fmt.Println("got", string(m.Value))
-			h.done <- false
+			m.session.MarkMessage(m.ConsumerMessage, "")
 		}
 	}()
 	for {
