@@ -106,7 +106,7 @@ func (j *Judge) head(e *coordination.Event) {
 		return
 	}
 	for i := range h.Spans {
-		if id := h.Spans[i].Segment; j.objects[id] == nil {
+		if id := h.Spans[i].Segment; h.Spans[i].Inline == nil && j.objects[id] == nil {
 			j.bad("reference to a missing object", id.String(), "head %s refers to it", e.Key)
 			return
 		}
