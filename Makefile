@@ -45,6 +45,10 @@ test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kc
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
 	go test -tags stack -count=1 -timeout 10m -v ./tests/differential | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+.PHONY: test-tools
+test-tools: apache-kafka build ## Apache Kafka's command-line tools against firnlog dev
+	go test -tags stack -count=1 -timeout 10m ./tests/apachekafka
+
 .PHONY: sim
 sim: ## one simulated history: make sim SEED=n
 	go test ./sim -run 'TestSim$$' -count=1 -v -args -seed=$(SEED)
@@ -52,7 +56,7 @@ sim: ## one simulated history: make sim SEED=n
 .PHONY: demo
 demo: stack-tools ## produce and read real data with kcat, franz-go and Python, over three brokers on MinIO and etcd
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
-	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run TestDemo ./tests/stack/ | grep -v '^=== '
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run TestDemo ./tests/stack/ | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## gofmt and golangci-lint
@@ -68,7 +72,7 @@ fuzz: ## each fuzz test for FUZZTIME (default 30s)
 tools: stack-tools $(TOOLS)/golangci-lint ## programs that tests need, once per machine
 
 .PHONY: stack-tools
-stack-tools: $(TOOLS)/minio $(TOOLS)/versitygw $(TOOLS)/etcd system-packages
+stack-tools: $(TOOLS)/minio $(TOOLS)/versitygw $(TOOLS)/etcd clients
 
 $(TOOLS)/golangci-lint:
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
@@ -88,10 +92,42 @@ apache-kafka: ## Apache Kafka itself with its tools, once per machine
 	@cmp -s $(KAFKA_POM) $(KAFKA_HOME)/pom.xml || { echo "fetching Apache Kafka"; \
 		mvn -q -B -f $(KAFKA_POM) dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(KAFKA_HOME) && cp $(KAFKA_POM) $(KAFKA_HOME)/pom.xml; }
 
-# kcat comes from Debian's packages; a virtual environment holds the Python clients; Maven the Java ones.
+# What tests/stack finds below ~/.cache/firnlog: a virtual environment with the Python client, jars of the Java one, data of
+# the demonstration. Each is made anew when the file changes that names its version.
+CLIENTS := tests/stack/clients
+CACHE := $(HOME)/.cache/firnlog
+
+.PHONY: clients
+clients: system-packages
+	@$(MAKE) -s $(CACHE)/python/installed $(CACHE)/java/installed $(CACHE)/npm/installed
+
+$(CACHE)/python/installed: $(CLIENTS)/requirements.txt
+	@echo "installing the Python client"
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
+
+$(CACHE)/java/installed: $(CLIENTS)/pom.xml
+	@echo "fetching the Java client"
+	rm -rf $(@D)
+	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(@D)
+	@cp $< $@
+
+$(CACHE)/npm/installed: $(CLIENTS)/package.json
+	@echo "fetching data"
+	@mkdir -p $(@D) && cp $< $(@D)/package.json
+	npm install --silent --no-audit --no-fund --prefix $(@D)
+	@cp $< $@
+
+# Debian's packages, where their programs are missing.
 .PHONY: system-packages
 system-packages:
-	@command -v kcat >/dev/null || { echo "installing kcat"; apt-get update -qq && apt-get install -y -qq kcat >/dev/null; }
+	@missing=""; \
+	for need in kcat:kcat javac:default-jdk-headless mvn:maven npm:npm python3:python3; do \
+		command -v $${need%%:*} >/dev/null || missing="$$missing $${need##*:}"; \
+	done; \
+	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 .PHONY: clean
 clean: ## remove what was built here

@@ -15,37 +15,45 @@ func (w *world) consumer(ctx context.Context, number int) {
 	d := throw(w.seed, "consumer", number, 0, "")
 	position := map[record.TopicPartition]record.Offset{}
 	for wait(ctx, d.between(w.Think/2, w.Think*3)) {
-		all := w.judge.Partitions()
 		in := w.pick(&d)
-		in.gate(&d)
-		if d.chance(.3) {
-			w.ask(ctx, in, all[d.below(len(all))], &d)
-			continue
+		if in.gate(&d); in.isDead() || !in.read.CompareAndSwap(false, true) {
+			continue // two that are woken by the same news would race for the next barrier
 		}
-		var parts []fetch.Partition
-		asked := map[record.TopicPartition]bool{}
-		acked := map[record.TopicPartition]record.Offset{}
-		for range 1 + d.below(3) {
-			tp := all[d.below(len(all))]
-			if !asked[tp] {
-				asked[tp] = true
-				_, acked[tp] = w.judge.Acknowledged(tp)
-				parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
-			}
+		w.consume(ctx, in, &d, position)
+		in.read.Store(false)
+	}
+}
+
+// consume fetches some partitions, or asks about one.
+func (w *world) consume(ctx context.Context, in *instance, d *dice, position map[record.TopicPartition]record.Offset) {
+	all := w.judge.Partitions()
+	if d.chance(.3) {
+		w.ask(ctx, in, all[d.below(len(all))], d)
+		return
+	}
+	var parts []fetch.Partition
+	asked := map[record.TopicPartition]bool{}
+	acked := map[record.TopicPartition]record.Offset{}
+	for range 1 + d.below(3) {
+		tp := all[d.below(len(all))]
+		if !asked[tp] {
+			asked[tp] = true
+			_, acked[tp] = w.judge.Acknowledged(tp)
+			parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
 		}
-		results := in.fetch.Fetch(ctx, fetch.Request{Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
-		if in.isDead() || ctx.Err() != nil {
-			continue
-		}
-		empty := true
-		for i, r := range results {
-			position[r.TopicPartition] = w.fetched(in, r, parts[i].Offset)
-			empty = empty && len(r.Batches) == 0 && r.Err == nil
-		}
-		for i := range parts {
-			if empty {
-				w.judge.Empty(in.name(), parts[i].TopicPartition, parts[i].Offset, acked[parts[i].TopicPartition])
-			}
+	}
+	results := in.fetch.Fetch(ctx, fetch.Request{Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
+	if in.isDead() || ctx.Err() != nil {
+		return
+	}
+	empty := true
+	for i, r := range results {
+		position[r.TopicPartition] = w.fetched(in, r, parts[i].Offset)
+		empty = empty && len(r.Batches) == 0 && r.Err == nil
+	}
+	for i := range parts {
+		if empty {
+			w.judge.Empty(in.name(), parts[i].TopicPartition, parts[i].Offset, acked[parts[i].TopicPartition])
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/core/cache"
@@ -27,6 +28,7 @@ type instance struct {
 	stop         context.CancelFunc
 	done         sync.WaitGroup
 	gone         chan struct{} // closed at the kill
+	read         atomic.Bool   // a consumer is reading here
 
 	stream *stream.Stream
 	ingest *ingest.Ingest
@@ -148,6 +150,7 @@ func (in *instance) gate(d *dice) {
 		case <-t.C:
 		case <-in.gone:
 			t.Stop()
+			time.Sleep(d.between(0, 3*time.Millisecond)) // all who waited here go on at instants of their own
 		}
 	}
 }

@@ -47,7 +47,7 @@ type Judge struct {
 
 // Counts say how much a history held.
 type Counts struct {
-	Commits, Batches, Acks, Reads, Compared, Expired, FloorRefused, Heads, Deleted, Lives int
+	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted int
 }
 
 // Sent is one batch as a client sent it. Its uid stands in the batch as first timestamp.

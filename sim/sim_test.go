@@ -27,6 +27,10 @@ func explain(t *testing.T, r *Report) {
 	}
 }
 
+// histories is how many seeds an ordinary run takes: some 10 s of two idle cores.
+const histories = 150
+
+// TestSim runs the first seeds, or one seed (-args -seed=N), or many (-args -first=N -seeds=M).
 func TestSim(t *testing.T) {
 	if *seedFlag != 0 {
 		explain(t, Run(t, *seedFlag, nil))
@@ -34,13 +38,14 @@ func TestSim(t *testing.T) {
 	}
 	n := *seedsFlag
 	if n == 0 {
-		n = 300
+		n = histories
 	}
 	const workers = 2
 	for k := range workers {
 		t.Run(fmt.Sprint(k), func(t *testing.T) {
 			t.Parallel()
-			var calls, acks, compared, expired int
+			var sum Counts
+			var calls int
 			var virtual time.Duration
 			start := time.Now()
 			for i := k; i < n; i += workers {
@@ -50,12 +55,13 @@ func TestSim(t *testing.T) {
 					return
 				}
 				calls += r.Calls
-				acks += r.Counts.Acks
-				compared += r.Counts.Compared
-				expired += r.Counts.Expired
 				virtual += r.Virtual
+				sum.Acks += r.Counts.Acks
+				sum.Compared += r.Counts.Compared
+				sum.Expired += r.Counts.Expired
 			}
-			t.Logf("%d seeds in %v: %d calls, %d acks, %d compared, %d expired, %v virtual", n/workers, time.Since(start), calls, acks, compared, expired, virtual)
+			t.Logf("%d histories in %v: %d calls, %d acknowledged, %d states compared, %d producers expired, %v of virtual time",
+				n/workers, time.Since(start).Round(time.Millisecond), calls, sum.Acks, sum.Compared, sum.Expired, virtual.Round(time.Second))
 		})
 	}
 }

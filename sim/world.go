@@ -210,11 +210,14 @@ func (w *world) heal(ctx context.Context) {
 
 // rest waits until maintenance has come to an end, and looks at what it left.
 func (w *world) rest(ctx context.Context) {
+	if !wait(ctx, w.Faults.LateMax+3*time.Second) { // slow calls come home, and who was just born reads the log
+		return
+	}
 	for _, in := range w.all() {
 		w.probe(ctx, in)
 		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
 	}
-	if !wait(ctx, w.Faults.LateMax+2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
+	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
 		return
 	}
 	keys, key := w.judge.CommitKeys()

@@ -14,7 +14,13 @@ import (
 // at least one whole batch, whatever the limits (KIP-74).
 func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Result, enough bool) {
 	results = make([]Result, len(plans))
-	total := 0
+	total, limit, cut := 0, r.BytesMax, false
+	if want := readable(plans, r.BytesMax); r.Reserve != nil && want > 0 {
+		granted := r.Reserve(want)
+		if cut = granted < want; cut {
+			limit = granted
+		}
+	}
 	for i := range plans {
 		p := &plans[i]
 		out := Result{TopicPartition: p.TopicPartition, HighWatermark: p.bounds.HighWatermark, LastStable: p.bounds.LastStable, LogStart: p.bounds.LogStart}
@@ -22,7 +28,10 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 			out.Err = p.doubt
 		} else {
 			var end record.Offset
-			out.Batches, end, out.Err = f.batches(p, min(p.BytesMax, r.BytesMax-total), total == 0)
+			out.Batches, end, out.Err = f.batches(p, min(p.BytesMax, limit-total), total == 0)
+			if len(out.Batches) == 0 {
+				out.Batches = nil
+			}
 			total += len(out.Batches)
 			for _, a := range p.aborted {
 				if a.First < end {
@@ -33,12 +42,31 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 		enough = enough || out.Err != nil
 		results[i] = out
 	}
-	return results, enough || final || total > 0 && total >= r.BytesMin
+	return results, enough || final || total > 0 && (cut || total >= r.BytesMin)
+}
+
+// readable is how many bytes could be read, at most limit.
+func readable(plans []plan, limit int) int {
+	total := 0
+	for i := range plans {
+		total += min(max(plans[i].BytesMax, 0), plans[i].loaded())
+	}
+	return min(total, limit)
+}
+
+// loaded is how many bytes the spans have whose objects are there.
+func (p *plan) loaded() int {
+	total := int64(0)
+	for k := range p.objects {
+		total += p.spans[k].Length
+	}
+	return int(total)
 }
 
 // batches copies whole batches from the partition's offset on; end is the offset after them. An error counts
 // only when nothing could be read before it.
 func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end record.Offset, err error) {
+	out = make([]byte, 0, max(min(limit, p.loaded()), 0)) // growing would cost as much again
 	full := false
 	for k := range p.spans {
 		err := eachBatch(p.objects[k], &p.spans[k], func(base record.Offset, h record.Header, b []byte) bool {

@@ -23,6 +23,9 @@ type Request struct {
 	BytesMax      int
 	WaitMax       time.Duration
 	ReadCommitted bool
+	// Reserve is asked for memory before so many bytes of batches are copied, and grants as much or less; a first
+	// batch is given in any case. A later call takes the place of an earlier one. nil grants everything.
+	Reserve func(bytes int) (granted int)
 }
 
 // Aborted is an aborted transaction that overlaps what was read.

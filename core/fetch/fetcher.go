@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -41,10 +43,15 @@ type Settings struct {
 }
 
 // Fetcher is the read path of one instance.
-type Fetcher struct{ Settings }
+type Fetcher struct {
+	Settings
+	cold *semaphore.Weighted // turns to load from the past
+}
 
 // New makes a Fetcher.
-func New(s Settings) *Fetcher { return &Fetcher{s} }
+func New(s Settings) *Fetcher {
+	return &Fetcher{Settings: s, cold: semaphore.NewWeighted(coldFetchesMax)}
+}
 
 var _ Reader = (*Fetcher)(nil)
 
@@ -117,10 +124,12 @@ func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Re
 			}
 		}
 	}
-	f.load(ctx, plans)
+	release := f.load(ctx, plans)
+	defer func() { release() }()
 	if f.replaced(plans) {
-		again, err := f.replan(ctx, r)
-		if err == nil {
+		release()
+		again, done, err := f.replan(ctx, r)
+		if release = done; err == nil {
 			plans = again
 		} else {
 			doubtMissing(plans, err)
@@ -130,15 +139,15 @@ func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Re
 }
 
 // replan plans behind a barrier and loads, after an object was not there.
-func (f *Fetcher) replan(ctx context.Context, r Request) ([]plan, error) {
+func (f *Fetcher) replan(ctx context.Context, r Request) (plans []plan, release func(), err error) {
+	release = func() {}
 	if err := f.Stream.Barrier(ctx); err != nil {
-		return nil, err
+		return nil, release, err
 	}
-	plans, err := f.plan(r)
-	if err == nil {
-		f.load(ctx, plans)
+	if plans, err = f.plan(r); err == nil {
+		release = f.load(ctx, plans)
 	}
-	return plans, err
+	return plans, release, err
 }
 
 // doubtMissing: what an instance that cannot follow the log does not find may only have been replaced.

@@ -197,3 +197,34 @@ func TestAnomaly22_AnObjectWithoutACommitIsNeverServed(t *testing.T) {
 		}
 	})
 }
+
+// A backfill of many partitions, each in a segment of its own, must not hold them all in memory at once.
+func TestFetch_LoadsAFewObjectsAtATimeAndComesToTheRestLater(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		var parts []record.TopicPartition
+		for n := range 20 {
+			parts = append(parts, f.part(n))
+			f.a.MustProduce(coretest.Plain(f.part(n), "of a segment of its own"))
+		}
+		gets := func() int { return count(f.Transcript(), "b store get") }
+		f.Transcript()
+		answered := map[record.TopicPartition]bool{}
+		for rounds := 1; len(answered) < len(parts); rounds++ {
+			before := len(answered)
+			for _, r := range f.b.Fetch.Fetch(t.Context(), request(parts...)) {
+				if r.Err != nil {
+					t.Fatal(r.Err)
+				}
+				if len(r.Batches) > 0 {
+					answered[r.TopicPartition] = true
+				}
+			}
+			if n := gets(); n > 8 {
+				t.Fatalf("%d GETs for one fetch", n)
+			}
+			if len(answered) == before || rounds > 3 {
+				t.Fatalf("%d partitions answered after %d rounds", len(answered), rounds)
+			}
+		}
+	})
+}

@@ -11,6 +11,15 @@ import (
 	"github.com/firnlog/firnlog/core/cache"
 )
 
+const (
+	// objectsMax is how many objects one fetch loads: segments are loaded whole, and their partitions' spans
+	// may be small. What is beyond answers empty this time; sessions rotate their partitions.
+	objectsMax = 8
+	// coldFetchesMax is how many fetches load from the past at a time, so that what backfills hold in
+	// memory is bounded: coldFetchesMax times objectsMax segments.
+	coldFetchesMax = 4
+)
+
 // patience is how long partitions that have their bytes wait for those that do not.
 const patience = 500 * time.Millisecond
 
@@ -18,8 +27,9 @@ const patience = 500 * time.Millisecond
 //
 // I12: when patience is over, and one plan has all it asked for, the others answer with what they have, and
 // their GETs go on into the cache, where the next fetch finds them. While nobody has
-// anything, everybody waits.
-func (f *Fetcher) load(ctx context.Context, plans []plan) {
+// anything, everybody waits. So it is with the turn that loads from the past need; release gives it back when
+// the bytes have been copied.
+func (f *Fetcher) load(ctx context.Context, plans []plan) (release func()) {
 	waiting, enough := context.WithCancel(ctx)
 	defer enough()
 	var over, served atomic.Bool
@@ -36,6 +46,10 @@ func (f *Fetcher) load(ctx context.Context, plans []plan) {
 	}
 	left := make([]atomic.Int64, len(plans)) // objects that a plan still needs
 	loads, order := f.missing(plans, left, done)
+	release, err := f.turn(ctx, loads, served.Load())
+	if err != nil {
+		order = dropCold(loads, order, err)
+	}
 	var group errgroup.Group
 	group.SetLimit(f.LoadsMax)
 	for _, key := range order {
@@ -56,6 +70,43 @@ func (f *Fetcher) load(ctx context.Context, plans []plan) {
 	for i := range plans {
 		plans[i].take(loads, ctx.Err() == nil && waiting.Err() != nil)
 	}
+	return release
+}
+
+// errNoTurn: other fetches load from the past, and this one has something else to answer.
+var errNoTurn = errors.New("too many fetches load from the past at this time")
+
+// turn waits for a turn to load from the past, if that is needed; not at all when there is something to answer without.
+func (f *Fetcher) turn(ctx context.Context, loads map[string]*loading, served bool) (release func(), err error) {
+	cold := false
+	for _, l := range loads {
+		cold = cold || l.heat == cache.Cold
+	}
+	release = func() { f.cold.Release(1) }
+	switch {
+	case !cold:
+		return func() {}, nil
+	case f.cold.TryAcquire(1):
+		return release, nil
+	case served:
+		return func() {}, errNoTurn
+	}
+	if err := f.cold.Acquire(ctx, 1); err != nil {
+		return func() {}, err
+	}
+	return release, nil
+}
+
+// dropCold gives up what there was no turn for.
+func dropCold(loads map[string]*loading, order []string, err error) (kept []string) {
+	for _, key := range order {
+		if l := loads[key]; l.heat == cache.Cold {
+			l.err = err
+		} else {
+			kept = append(kept, key)
+		}
+	}
+	return kept
 }
 
 // loading is one object on its way.
@@ -82,6 +133,10 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 				p.objects[k] = o
 				continue
 			}
+			if loads[key] == nil && len(order) == objectsMax {
+				p.objects, p.spans = p.objects[:k], p.spans[:k]
+				break
+			}
 			if loads[key] == nil {
 				loads[key] = &loading{heat: p.heat[k]}
 				order = append(order, key)
@@ -107,7 +162,7 @@ func (p *plan) take(loads map[string]*loading, impatient bool) {
 			continue
 		}
 		p.objects, p.spans = p.objects[:k], p.spans[:k]
-		if !impatient || !errors.Is(l.err, context.Canceled) {
+		if !errors.Is(l.err, errNoTurn) && (!impatient || !errors.Is(l.err, context.Canceled)) {
 			p.failed = l.err
 		}
 		return

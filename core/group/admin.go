@@ -149,12 +149,13 @@ func (c *Coordinator) Describe(ctx context.Context, name string) (d Description,
 
 // Delete deletes a group without members, with its offsets.
 func (c *Coordinator) Delete(ctx context.Context, name string) error {
-	for range triesMax {
+	for try := range triesMax {
 		g, err := c.enter(ctx, name)
 		if err != nil {
 			return err
 		}
 		switch {
+		case g.machine.Vacant() && try > 0:
 		case g.machine.Vacant():
 			err = ErrUnknownGroup
 		case len(g.machine.Members) > 0 || g.machine.rebalance != nil:

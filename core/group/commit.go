@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
@@ -139,7 +140,9 @@ func (c *Coordinator) writeQueue(ctx context.Context, g *cell) {
 		if !errors.Is(err, ErrNotCoordinator) && !errors.Is(err, ErrUnavailable) || c.mine(g.name) != nil {
 			break
 		}
-		g.forget() // read it anew, with the turn still ours
+		if !c.refresh(ctx, g, err) {
+			g.forget() // read it anew, with the turn still ours
+		}
 	}
 	if err != nil || g.machine == nil {
 		for _, p := range queue {
@@ -150,6 +153,34 @@ func (c *Coordinator) writeQueue(ctx context.Context, g *cell) {
 		return
 	}
 	_ = c.leave(ctx, g)
+}
+
+// refresh reads the offsets anew after a refusal, if it was for their sake alone: a transaction has changed
+// them, and the group is still ours.
+func (c *Coordinator) refresh(ctx context.Context, g *cell, refused error) bool {
+	ctx, cancel := c.io(ctx)
+	defer cancel()
+	if !errors.Is(refused, ErrNotCoordinator) {
+		return false
+	}
+	snap, err := c.KV.Get(ctx, c.Keys.Group(g.name))
+	if err != nil || snap.Items[0].Mod != g.mod {
+		return false
+	}
+	offsets, err := c.readOffsets(ctx, g.name)
+	if err == nil {
+		g.offsets = offsets
+	}
+	return err == nil
+}
+
+// Check says whether offsets may be committed, and gives the mod revision of groups/<group> that this holds for: a
+// transaction that writes them compares it. 0: the group is not there.
+func (c *Coordinator) Check(ctx context.Context, name string, check CommitCheck) (coordination.Revision, error) {
+	var mod coordination.Revision
+	var out error
+	err := c.step(ctx, name, func(g *cell, _ time.Time, _ *Catalog) { mod, out = g.mod, g.machine.CheckCommit(check) })
+	return mod, first(err, out)
 }
 
 // forget drops what is in memory of a group, but not its cell.

@@ -39,7 +39,7 @@ type JoinedMember struct {
 
 // Join takes a JoinGroup in. Its reply comes with this step's effects or with those of a later one.
 func (m *Machine) Join(now time.Time, t Ticket, r JoinRequest, topics *Catalog) {
-	if m.Kind == Consumer && len(m.Members) == 0 {
+	if _, known := m.pending[r.MemberID]; m.Kind == Consumer && len(m.Members) == 0 && (known || r.MemberID == "") && m.checkJoin(&r) == nil {
 		m.becomeClassic()
 	}
 	var err error

@@ -174,6 +174,7 @@ func (m *Machine) becomeClassic() {
 	m.Kind, m.Phase, m.ProtocolType, m.Protocol, m.Leader = Classic, Empty, "", "", ""
 	m.TargetEpoch, m.Target, m.Assignor, m.Topics = 0, nil, "", 0
 	m.Members = nil
+	m.store()
 }
 
 // becomeConsumer: the first KIP-848 member joins a classic group. Its members stay: each has what the leader gave it, and

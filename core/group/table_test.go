@@ -25,7 +25,9 @@ type table struct {
 	ids    int
 }
 
-func topicID(name string) record.TopicID { return record.TopicID{0: 't', 1: name[0], 15: byte(len(name))} }
+func topicID(name string) record.TopicID {
+	return record.TopicID{0: 't', 1: name[0], 15: byte(len(name))}
+}
 
 func newTable(t testing.TB) *table {
 	limits := DefaultLimits()

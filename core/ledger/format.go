@@ -23,6 +23,8 @@ var (
 type Format struct {
 	Version int    `json:"version"`
 	Era     string `json:"era"` // drawn at creation and at each restore
+	// Since is the floor at creation: objects with ids at or below it are from before this era and none of its business.
+	Since coordination.Mark `json:"since"`
 }
 
 // Encode gives the value of the key. Guards compare these bytes.
@@ -49,6 +51,7 @@ func DecodeFormat(value []byte) (Format, error) {
 // Creation is the transaction that brings a cluster into being: format, floor and stamp together,
 // since a comparison with a missing key never holds.
 func Creation(keys coordination.Keys, f Format, floor coordination.Mark) ([]coordination.Guard, []coordination.Change) {
+	f.Since = floor
 	return []coordination.Guard{coordination.Missing(keys.Format())}, []coordination.Change{
 		coordination.PutKey(keys.Format(), f.Encode()),
 		coordination.PutKey(keys.Floor(), floor.Bytes()),

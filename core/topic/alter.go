@@ -77,6 +77,10 @@ func (a *Admin) SetConfigs(ctx context.Context, name string, changes []Change, r
 
 func apply(configs map[string]string, c Change) error {
 	def, ok := Lookup(c.Key)
+	if !ok && c.Op == Unset {
+		delete(configs, c.Key) // also one that an older version let in
+		return nil
+	}
 	if !ok {
 		return fmt.Errorf("%w: unknown config %q", ErrInvalidConfig, c.Key)
 	}

@@ -85,7 +85,7 @@ func checkTogether(configs map[string]string) error {
 func (c Config) wrong(value string) string {
 	switch c.Kind {
 	case Boolean:
-		if value != "true" && value != "false" {
+		if !strings.EqualFold(value, "true") && !strings.EqualFold(value, "false") {
 			return "want true or false"
 		}
 	case Int:

@@ -126,7 +126,8 @@ func TestSetConfigs_Operations(t *testing.T) {
 		{"unset", []Change{{CleanupPolicy, Unset, ""}}, false, "-", nil},
 		{"replace all", []Change{{RetentionMs, Set, "5"}}, true, "-", nil},
 		{"append to what is no list", []Change{{RetentionMs, Append, "5"}}, false, "delete", ErrInvalidConfig},
-		{"unknown", []Change{{"no.such", Unset, ""}}, false, "delete", ErrInvalidConfig},
+		{"unknown", []Change{{"no.such", Set, "1"}}, false, "delete", ErrInvalidConfig},
+		{"unset what is unknown", []Change{{"no.such", Unset, ""}}, false, "delete", nil},
 		{"bad value", []Change{{RetentionMs, Set, "x"}}, false, "delete", ErrInvalidConfig},
 	} {
 		c := newCluster(t)

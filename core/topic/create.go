@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -68,6 +69,9 @@ func (a *Admin) plan(spec Spec) (*ledger.Topic, error) {
 		return nil, err
 	}
 	t := &ledger.Topic{Name: spec.Name, Partitions: spec.Partitions, ReplicationFactor: spec.ReplicationFactor, Configs: maps.Clone(spec.Configs)}
+	for name, value := range t.Configs {
+		t.Configs[name] = strings.TrimSpace(value)
+	}
 	if t.Partitions == -1 {
 		t.Partitions = a.settings.Partitions
 	}

@@ -93,7 +93,7 @@ var table = [...]Config{
 	{"remote.storage.enable", Boolean, "false", false, "",
 		"Kept only. Everything is in the object store from the start.", nil},
 	{RetentionBytes, Long, "-1", true, "log.retention.bytes",
-		"How many bytes a partition keeps before its oldest are deleted; -1 for no limit.", atLeast(-1)},
+		"How many bytes a partition keeps before its oldest are deleted; -1, like any other negative number, for no limit.", nil},
 	{RetentionMs, Long, "604800000", true, "log.retention.ms",
 		"How long, in ms, records are kept before they are deleted; -1 for ever.", atLeast(-1)},
 	{"segment.bytes", Int, "1073741824", false, "log.segment.bytes",

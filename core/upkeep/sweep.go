@@ -25,6 +25,9 @@ const (
 //     suspect a grace ago and still is, goes. The grace is for readers that hold a
 //     reference which maintenance has replaced.
 //
+// Objects from before this era are left alone: an etcd that was lost and began anew refers to none of them,
+// and they are all there is to restore it from.
+//
 // Were the references read before the floor, a paused writer could commit its
 // segment in between, and it would be deleted though it is referred to.
 func (u *Upkeep) Sweep(ctx context.Context) error {
@@ -115,7 +118,11 @@ func (u *Upkeep) refer(refs map[ulid.ULID]struct{}, it coordination.Item) error 
 func (u *Upkeep) sweepObjects(ctx context.Context, era string, floor coordination.Mark, refs map[ulid.ULID]struct{}) error {
 	var doomed []string
 	seen := map[ulid.ULID]struct{}{}
-	for after := ""; ; {
+	format, err := ledger.DecodeFormat([]byte(era))
+	if err != nil {
+		return err
+	}
+	for after := ledger.SegmentKey(lastAt(format.Since)); ; {
 		list, err := u.Store.List(ctx, ledger.SegmentPrefix, after, sweepPage)
 		if err != nil {
 			return fmt.Errorf("list segments: %w", err)
@@ -141,6 +148,15 @@ func (u *Upkeep) sweepObjects(ctx context.Context, era string, floor coordinatio
 	}
 	u.forgetSuspects(seen)
 	return u.delete(ctx, era, doomed)
+}
+
+// lastAt is the greatest id with this time.
+func lastAt(m coordination.Mark) (id ulid.ULID) {
+	for i := range id {
+		id[i] = 0xff
+	}
+	_ = id.SetTime(uint64(m)) // fits: marks are times of ids
+	return id
 }
 
 // suspectFor notes an unreferenced object, and says whether it has been one for the grace.

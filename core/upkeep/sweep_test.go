@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/ingest"
@@ -51,6 +53,28 @@ func TestAnomaly22_SweepCollectsAnOrphanOnlyBelowTheFloorAndAfterTheGrace(t *tes
 		}
 		if got := f.a.ReadAll(f.tp); !slices.Equal(got, []string{"kept"}) {
 			t.Errorf("read %q", got)
+		}
+	})
+}
+
+// An etcd that was lost and began anew refers to nothing; what the bucket holds is all there is to restore from.
+func TestSweep_LeavesObjectsFromBeforeThisEraAlone(t *testing.T) {
+	bubble(t, coretest.Options{Upkeep: func(s *upkeep.Settings) { s.SweepGrace, s.Lag = 0, 0 }}, func(t *testing.T, f *fixture) {
+		old, young := ulid.ULID{}, ulid.ULID{}
+		_ = old.SetTime(uint64(time.Now().Add(-time.Hour).UnixMilli()))
+		_ = young.SetTime(uint64(time.Now().Add(time.Second).UnixMilli()))
+		for _, id := range []ulid.ULID{old, young} {
+			if err := f.Disk.Put(t.Context(), ledger.SegmentKey(id), []byte("of another era, or an orphan")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			pass(t, f.a)
+			time.Sleep(time.Minute)
+			do(t, f.a, f.a.Upkeep.Sweep)
+		}
+		if got := f.Objects(); !slices.Equal(got, []string{ledger.SegmentKey(old)}) {
+			t.Errorf("left %v, want the object from before this era alone", got)
 		}
 	})
 }

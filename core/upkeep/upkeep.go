@@ -80,10 +80,20 @@ func New(s Settings) *Upkeep {
 	return u
 }
 
-// Run repeats the steps under the lease until ctx ends.
+// Run repeats the steps under the lease until ctx ends. Sweep, which reads all references and lists the
+// bucket, runs beside the others and never holds up a checkpoint.
 func (u *Upkeep) Run(ctx context.Context) error {
 	d := duty{u: u, key: u.Keys.Lease("upkeep")}
 	defer d.leave()
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
+	sweep := make(chan step)
+	defer close(sweep)
+	sweeping.Go(func() {
+		for s := range sweep {
+			u.run(ctx, s)
+		}
+	})
 	tick := time.NewTicker(u.Tick)
 	defer tick.Stop()
 	last := map[string]time.Time{}
@@ -98,14 +108,26 @@ func (u *Upkeep) Run(ctx context.Context) error {
 			continue
 		}
 		for _, s := range u.steps() {
-			if u.Now().Sub(last[s.name]) < s.every {
-				continue
-			}
-			last[s.name] = u.Now()
-			if err := s.do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
-				u.Log.Warn("maintenance step failed, it will be tried again", "step", s.name, "error", err)
+			if u.Now().Sub(last[s.name]) >= s.every {
+				last[s.name] = u.Now()
+				u.run(ctx, s)
 			}
 		}
+		s := step{"sweep", u.SweepEvery, u.Sweep}
+		if u.Now().Sub(last[s.name]) < s.every {
+			continue
+		}
+		select {
+		case sweep <- s:
+			last[s.name] = u.Now()
+		default: // the one before is not over
+		}
+	}
+}
+
+func (u *Upkeep) run(ctx context.Context, s step) {
+	if err := s.do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
+		u.Log.Warn("maintenance step failed, it will be tried again", "step", s.name, "error", err)
 	}
 }
 
@@ -122,7 +144,6 @@ func (u *Upkeep) steps() []step {
 		{"checkpoint", u.Tick, u.Checkpoint},
 		{"trim", u.TrimEvery, u.Trim},
 		{"expire", max(u.ProducerExpiry/24, u.Tick), u.Expire},
-		{"sweep", u.SweepEvery, u.Sweep},
 	}
 }
 

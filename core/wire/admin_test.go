@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -204,6 +205,8 @@ func TestAlterPartitionAssignments_OnlyTheOrderOfTheBrokersShown(t *testing.T) {
 			got := ask[*kmsg.AlterPartitionAssignmentsResponse](c, req)
 			if p := got.Topics[0].Partitions[0]; got.ErrorCode != 0 || p.ErrorCode != one.want || p.Partition != one.partition {
 				t.Errorf("%s, version %d: %+v", one.what, v, got)
+			} else if one.what == "not alive" && !strings.Contains(text(p.ErrorMessage), "no live broker 77") {
+				t.Errorf("%s: %s", one.what, text(p.ErrorMessage))
 			}
 		}
 	}

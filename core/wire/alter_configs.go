@@ -14,11 +14,13 @@ func (s *Server) alterConfigs(ctx context.Context, _ *caller, req *kmsg.AlterCon
 	resp := kmsg.NewPtrAlterConfigsResponse()
 	resp.Version = req.Version
 	for _, asked := range req.Resources {
-		var changes []topic.Change
+		changes, err := []topic.Change(nil), error(nil)
 		for _, c := range asked.Configs {
-			changes = append(changes, change(c.Name, topic.Set, c.Value))
+			changes, err = addChange(changes, err, c.Name, topic.Set, c.Value)
 		}
-		err := s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, true, req.ValidateOnly)
+		if err == nil {
+			err = s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, true, req.ValidateOnly)
+		}
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
 		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
@@ -33,11 +35,13 @@ func (s *Server) incrementalAlterConfigs(ctx context.Context, _ *caller, req *km
 	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
 	resp.Version = req.Version
 	for _, asked := range req.Resources {
-		var changes []topic.Change
+		changes, err := []topic.Change(nil), error(nil)
 		for _, c := range asked.Configs {
-			changes = append(changes, change(c.Name, topic.Op(c.Op), c.Value))
+			changes, err = addChange(changes, err, c.Name, topic.Op(c.Op), c.Value)
 		}
-		err := s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, false, req.ValidateOnly)
+		if err == nil {
+			err = s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, false, req.ValidateOnly)
+		}
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
 		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
@@ -46,15 +50,17 @@ func (s *Server) incrementalAlterConfigs(ctx context.Context, _ *caller, req *km
 	return resp, nil
 }
 
-// change makes a change of a config; to set it to null is to forget it.
-func change(name string, op topic.Op, value *string) topic.Change {
+// addChange adds a change of a config, unless an earlier one is wrong already. Null is for deleting alone.
+func addChange(changes []topic.Change, err error, name string, op topic.Op, value *string) ([]topic.Change, error) {
 	switch {
+	case err != nil:
+		return nil, err
 	case value != nil:
-		return topic.Change{Key: name, Op: op, Value: *value}
-	case op == topic.Set:
-		return topic.Change{Key: name, Op: topic.Unset}
+		return append(changes, topic.Change{Key: name, Op: op, Value: *value}), nil
+	case op == topic.Unset:
+		return append(changes, topic.Change{Key: name, Op: op}), nil
 	}
-	return topic.Change{Key: name, Op: op}
+	return nil, fmt.Errorf("%w: config %s has no value", errRequest, name)
 }
 
 func (s *Server) alter(ctx context.Context, kind kmsg.ConfigResourceType, name string, changes []topic.Change, replaceAll, validateOnly bool) error {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/instance"
 )
 
 // AlterPartitionAssignments (key 45; Kafka: AlterPartitionReassignments), versions 0-1.
@@ -46,34 +48,14 @@ func (d describer) reassign(ctx context.Context, find *names, name string, q kms
 	if q.Replicas == nil {
 		return errNoReassignment
 	}
-	if err := d.checkReplicas(q.Replicas); err != nil {
-		return err
+	for _, node := range q.Replicas {
+		if !slices.ContainsFunc(d.live, func(in instance.Info) bool { return in.Node == node }) {
+			return fmt.Errorf("%w: there is no live broker %d", errAssignment, node)
+		}
 	}
 	now := d.replicas(t, q.Partition)
 	if !slices.Equal(slices.Sorted(slices.Values(now)), slices.Sorted(slices.Values(q.Replicas))) {
 		return fmt.Errorf("%w: the partition is shown at brokers %v, which follows from who lives; any broker serves it, so there is nothing to move to %v", errAssignment, now, q.Replicas)
-	}
-	return nil
-}
-
-// checkReplicas wants live brokers, each once.
-func (d describer) checkReplicas(nodes []int32) error {
-	if len(nodes) == 0 {
-		return fmt.Errorf("%w: the list of replicas is empty", errAssignment)
-	}
-	seen := map[int32]bool{}
-	for _, in := range d.live {
-		seen[in.Node] = false
-	}
-	for _, n := range nodes {
-		twice, live := seen[n]
-		switch {
-		case !live:
-			return fmt.Errorf("%w: there is no live broker %d", errAssignment, n)
-		case twice:
-			return fmt.Errorf("%w: broker %d is named more than once", errAssignment, n)
-		}
-		seen[n] = true
 	}
 	return nil
 }

@@ -2,9 +2,12 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/topic"
 )
 
 // CreatePartitions (key 37), versions 0-3.
@@ -17,9 +20,21 @@ func (s *Server) createPartitions(ctx context.Context, _ *caller, req *kmsg.Crea
 	defer cancel()
 	resp := kmsg.NewPtrCreatePartitionsResponse()
 	resp.Version = req.Version
+	named := make([]string, len(req.Topics))
+	for i := range req.Topics {
+		named[i] = req.Topics[i].Topic
+	}
+	repeats := newRepeats(named)
 	for i := range req.Topics {
 		asked := &req.Topics[i]
-		err := s.grow(ctx, asked, req.ValidateOnly)
+		once, first := repeats.take(asked.Topic)
+		if !once && !first {
+			continue
+		}
+		err := fmt.Errorf("topic %q: %w", asked.Topic, errTwice)
+		if once {
+			err = s.grow(ctx, asked, req.ValidateOnly)
+		}
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic, out.ErrorCode, out.ErrorMessage = asked.Topic, s.code(err), message(err)
 		resp.Topics = append(resp.Topics, out)
@@ -38,5 +53,8 @@ func (s *Server) grow(ctx context.Context, asked *kmsg.CreatePartitionsRequestTo
 		}
 	}
 	_, err := s.backend.Admin.Grow(ctx, asked.Topic, asked.Count, validateOnly)
+	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
+		err = fmt.Errorf("%w: %w", errUnknownPartition, err)
+	}
 	return err
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,18 +26,16 @@ func (s *Server) createTopics(ctx context.Context, _ *caller, req *kmsg.CreateTo
 	defer cancel()
 	resp := kmsg.NewPtrCreateTopicsResponse()
 	resp.Version = req.Version
-	times := map[string]int{}
+	named := make([]string, len(req.Topics))
 	for i := range req.Topics {
-		times[req.Topics[i].Topic]++
+		named[i] = req.Topics[i].Topic
 	}
-	for i := range req.Topics {
-		name := req.Topics[i].Topic
-		switch {
-		case times[name] < 0:
-			continue
-		case times[name] > 1:
-			times[name] = -1 // answered once
-			resp.Topics = append(resp.Topics, s.created(name, nil, fmt.Errorf("topic %q: %w", name, errTwice)))
+	repeats := newRepeats(named)
+	for i, name := range named {
+		if once, first := repeats.take(name); !once {
+			if first {
+				resp.Topics = append(resp.Topics, s.created(name, nil, fmt.Errorf("topic %q: %w", name, errTwice)))
+			}
 			continue
 		}
 		t, err := s.create(ctx, &req.Topics[i], req.ValidateOnly)
@@ -87,6 +86,11 @@ func assigned(asked *kmsg.CreateTopicsRequestTopic, spec *topic.Spec) error {
 		if a.Partition < 0 || int(a.Partition) >= n || seen[a.Partition] || len(a.Replicas) != replicas || replicas == 0 {
 			return fmt.Errorf("%w: partitions must be 0 to %d, each once, all with the same number of replicas", errAssignment, n-1)
 		}
+		for j, node := range a.Replicas {
+			if slices.Contains(a.Replicas[:j], node) {
+				return fmt.Errorf("%w: partition %d names broker %d twice", errAssignment, a.Partition, node)
+			}
+		}
 		seen[a.Partition] = true
 	}
 	spec.Partitions, spec.ReplicationFactor = int32(n), int16(min(replicas, 1<<15-1))
@@ -98,6 +102,7 @@ func (s *Server) created(name string, t *ledger.Topic, err error) kmsg.CreateTop
 	out.Topic, out.NumPartitions, out.ReplicationFactor = name, -1, -1
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 	if err != nil {
+		out.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // null would say that they may not be seen
 		return out
 	}
 	out.TopicID, out.NumPartitions, out.ReplicationFactor = t.ID, t.Partitions, t.ReplicationFactor

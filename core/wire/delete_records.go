@@ -9,6 +9,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/topic"
 )
 
 // DeleteRecords (key 21), versions 0-2.
@@ -44,6 +45,9 @@ func (s *Server) deleteBelow(ctx context.Context, find *names, name string, q km
 	tp, err := find.partition(ctx, t, q.Partition)
 	if err != nil {
 		return -1, err
+	}
+	if topic.IsCompacted(t) && !topic.IsDeleted(t) {
+		return -1, errKeepsRecords
 	}
 	if q.Offset < -1 {
 		return -1, errBelowZero

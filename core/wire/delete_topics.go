@@ -2,12 +2,14 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/topic"
 )
 
 // DeleteTopics (key 20), versions 0-6.
@@ -22,11 +24,28 @@ func (s *Server) deleteTopics(ctx context.Context, _ *caller, req *kmsg.DeleteTo
 	defer cancel()
 	resp := kmsg.NewPtrDeleteTopicsResponse()
 	resp.Version = req.Version
+	asked := req.Topics
 	for _, name := range req.TopicNames {
-		resp.Topics = append(resp.Topics, s.remove(ctx, kmsg.DeleteTopicsRequestTopic{Topic: &name}))
+		asked = append(asked, kmsg.DeleteTopicsRequestTopic{Topic: &name})
 	}
-	for _, t := range req.Topics {
-		resp.Topics = append(resp.Topics, s.remove(ctx, t))
+	named := make([]string, len(asked))
+	for i, t := range asked {
+		named[i] = record.TopicID(t.TopicID).String()
+		if t.Topic != nil {
+			named[i] += *t.Topic
+		}
+	}
+	repeats := newRepeats(named)
+	for i, t := range asked {
+		switch once, first := repeats.take(named[i]); {
+		case once:
+			resp.Topics = append(resp.Topics, s.remove(ctx, t))
+		case first:
+			out := kmsg.NewDeleteTopicsResponseTopic()
+			out.Topic, out.TopicID = t.Topic, t.TopicID
+			out.ErrorCode, out.ErrorMessage = s.code(errTwice), message(errTwice)
+			resp.Topics = append(resp.Topics, out)
+		}
 	}
 	return resp, nil
 }
@@ -44,6 +63,9 @@ func (s *Server) remove(ctx context.Context, asked kmsg.DeleteTopicsRequestTopic
 		gone, err = s.backend.Admin.Delete(ctx, *asked.Topic)
 	default:
 		gone, err = s.backend.Admin.DeleteID(ctx, id)
+	}
+	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
+		err = fmt.Errorf("%w: %w", errUnknownPartition, err)
 	}
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 	if err == nil {

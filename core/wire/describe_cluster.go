@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,6 +20,7 @@ func (s *Server) describeCluster(_ context.Context, c *caller, req *kmsg.Describ
 		if req.EndpointType == 2 {
 			resp.ErrorCode = kerr.MismatchedEndpointType.Code
 		}
+		resp.ErrorMessage = kmsg.StringPtr(fmt.Sprintf("endpoints of type %d are not served here; brokers are type 1", req.EndpointType))
 		return resp, nil
 	}
 	live := s.backend.Cluster.Live()

@@ -30,6 +30,9 @@ func (s *Server) describeConfigs(ctx context.Context, _ *caller, req *kmsg.Descr
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
 		all, err := s.configsOf(ctx, find, asked)
 		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
+		if err == nil {
+			out.ErrorMessage = kmsg.StringPtr("") // as Kafka, not null
+		}
 		for _, c := range all {
 			if len(asked.ConfigNames) == 0 || slices.Contains(asked.ConfigNames, c.Name) {
 				out.Configs = append(out.Configs, shownConfig(c, req))

@@ -16,10 +16,15 @@ func (s *Server) describeTopicPartitions(ctx context.Context, c *caller, req *km
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
 	d := describer{live: s.backend.Cluster.Live(), zone: s.zone(c), operations: true}
 	find := s.names()
-	left := req.ResponsePartitionLimit
-	if left < 1 || left > describePartitionsMax {
-		left = describePartitionsMax
+	if badCursor(req) {
+		for _, t := range req.Topics {
+			out := kmsg.NewDescribeTopicPartitionsResponseTopic()
+			out.Topic, out.ErrorCode = &t.Topic, s.code(errRequest)
+			resp.Topics = append(resp.Topics, out)
+		}
+		return resp, nil
 	}
+	left := max(min(req.ResponsePartitionLimit, describePartitionsMax), 1)
 	for _, name := range s.describedNames(req) {
 		first := int32(0)
 		if req.Cursor != nil && req.Cursor.Topic == name {
@@ -51,6 +56,15 @@ func (s *Server) describeTopicPartitions(ctx context.Context, c *caller, req *km
 }
 
 const describePartitionsMax = 2000
+
+// badCursor says that a cursor names no partition, or a topic that is not asked for.
+func badCursor(req *kmsg.DescribeTopicPartitionsRequest) bool {
+	if req.Cursor == nil {
+		return false
+	}
+	asked := func(t kmsg.DescribeTopicPartitionsRequestTopic) bool { return t.Topic == req.Cursor.Topic }
+	return req.Cursor.Partition < 0 || len(req.Topics) > 0 && !slices.ContainsFunc(req.Topics, asked)
+}
 
 // describedNames are the names asked for, sorted, from the cursor on.
 func (s *Server) describedNames(req *kmsg.DescribeTopicPartitionsRequest) []string {

@@ -27,6 +27,7 @@ var (
 	errNoProducerID     = errors.New("no producer id can be had now")
 	errBelowZero        = errors.New("offset below -1")
 	errAssignment       = errors.New("invalid replica assignment")
+	errKeepsRecords     = errors.New("the topic is compacted, and nothing else deletes its records")
 	errTwice            = errors.New("named more than once in the request")
 	errNoElection       = errors.New("leader election not needed: leaders are hints, any broker takes any request for any partition")
 	errNoReassignment   = errors.New("no reassignment is in progress: partitions do not move here")
@@ -101,6 +102,7 @@ func codes() []struct {
 		{errBelowZero, kerr.OffsetOutOfRange},
 		{errAssignment, kerr.InvalidReplicaAssignment},
 		{errTwice, kerr.InvalidRequest},
+		{errKeepsRecords, kerr.PolicyViolation},
 		{errNoElection, kerr.ElectionNotNeeded},
 		{errNoReassignment, kerr.NoReassignmentInProgress},
 		{errNotRegistered, kerr.BrokerIDNotRegistered},

@@ -36,11 +36,13 @@ func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (
 		return resp, nil
 	}
 	defer s.sessions.done(plan)
-	answers, err := s.read(ctx, c, req, plan.wants)
+	held := &share{of: s.responses}
+	c.release = held.give
+	answers, err := s.read(ctx, c, req, plan.wants, held)
 	if err != nil {
 		return nil, err
 	}
-	s.fit(c, answers)
+	fit(held, answers)
 	resp.SessionID = plan.sessionID()
 	at := map[fetchKey]int{} // of topics in the answer
 	served := map[fetchKey]bool{}
@@ -101,11 +103,11 @@ func (a *fetchAnswer) encode(partition int32, committed bool) kmsg.FetchResponse
 const fetchWaitMax = 5 * time.Minute
 
 // read gives an answer for each partition wanted.
-func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wants []fetchWant) ([]fetchAnswer, error) {
+func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wants []fetchWant, held *share) ([]fetchAnswer, error) {
 	answers := make([]fetchAnswer, len(wants))
 	ask := fetch.Request{
 		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
-		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1,
+		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1, Reserve: held.reserve,
 	}
 	find, elsewhere := s.names(), s.elsewhere(req)
 	var from []int // of each partition asked for, its place in wants
@@ -199,18 +201,14 @@ func (s *Server) redirect(ctx context.Context, tp record.TopicPartition, node in
 	return true
 }
 
-// fit takes a large answer's share of memory until it is written. Where none is left, all but the
-// first batch is cut off: the client gets on, and comes back for the rest.
-func (s *Server) fit(c *caller, answers []fetchAnswer) {
-	total := int64(0)
+// fit makes sure that an answer has its share of memory, which the reader has asked for already. Where there is none, all but
+// the first batch is cut off: the client gets on, and comes back for the rest.
+func fit(held *share, answers []fetchAnswer) {
+	total := 0
 	for i := range answers {
-		total += int64(len(answers[i].batches))
+		total += len(answers[i].batches)
 	}
-	if total <= writeChunk {
-		return
-	}
-	if s.responses.TryAcquire(total) {
-		c.release = func() { s.responses.Release(total) }
+	if held.settle(total) {
 		return
 	}
 	first := true

@@ -27,6 +27,10 @@ func (s *Server) initProducerID(ctx context.Context, _ *caller, req *kmsg.InitPr
 		resp.ErrorCode = s.code(ingest.ErrTransactional)
 		return resp, nil
 	}
+	if (req.ProducerID == -1) != (req.ProducerEpoch == -1) {
+		resp.ErrorCode = s.code(errRequest)
+		return resp, nil
+	}
 	id, err := s.backend.Producers.NextProducerID(ctx)
 	if err != nil {
 		s.log.Warn("no producer id", "error", err)

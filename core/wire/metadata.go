@@ -55,7 +55,16 @@ func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequ
 	find := s.names()
 	may := s.settings.AutoCreate && (req.AllowAutoTopicCreation || req.Version < 4)
 	made := 0
+	answered := map[string]bool{} // by name; else by id
 	for _, asked := range req.Topics {
+		key := string(asked.TopicID[:])
+		if asked.Topic != nil {
+			key = *asked.Topic
+		}
+		if answered[key] {
+			continue
+		}
+		answered[key] = true
 		t, err := s.describe(ctx, find, req.Version, asked)
 		if errors.Is(err, errUnknownPartition) && may && made < s.settings.AutoCreateNamesMax {
 			made++

@@ -171,7 +171,7 @@ func TestDescribeTopicPartitions_PagesThroughAllPartitionsOnce(t *testing.T) {
 	if pages != 5 || seen["a"] != 5 || seen["b"] != 5 || seen["c"] != 5 {
 		t.Fatalf("%d pages, %v", pages, seen)
 	}
-	unknown := &kmsg.DescribeTopicPartitionsRequest{Topics: []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "none"}, {Topic: "a"}}}
+	unknown := &kmsg.DescribeTopicPartitionsRequest{ResponsePartitionLimit: 10, Topics: []kmsg.DescribeTopicPartitionsRequestTopic{{Topic: "none"}, {Topic: "a"}}}
 	resp := ask[*kmsg.DescribeTopicPartitionsResponse](c, unknown)
 	if len(resp.Topics) != 2 || resp.Topics[0].ErrorCode != 0 || resp.Topics[1].ErrorCode != kerr.UnknownTopicOrPartition.Code {
 		t.Fatalf("%+v", resp.Topics)

@@ -24,6 +24,7 @@ const (
 	Transactions        = "org.apache.kafka.tools.TransactionsCommand"
 	ACLs                = "org.apache.kafka.tools.AclCommand"
 	Features            = "org.apache.kafka.tools.FeatureCommand"
+	Cluster             = "org.apache.kafka.tools.ClusterTool"
 	APIVersions         = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 	ProducerPerformance = "org.apache.kafka.tools.ProducerPerformance"
 	ConsumerPerformance = "org.apache.kafka.tools.ConsumerPerformance"

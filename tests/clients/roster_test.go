@@ -48,7 +48,9 @@ func roster(t *testing.T) []client {
 	python := func(script string) []string {
 		return []string{filepath.Join(cache, "python", "bin", "python"), filepath.Join(here, "python", script)}
 	}
-	node := func(script string) []string { return []string{"node", filepath.Join(cache, "node", script)} }
+	node := func(script string) []string {
+		return []string{"env", "NODE_PATH=" + filepath.Join(cache, "node", "node_modules"), "node", filepath.Join(here, "node", script)}
+	}
 	built := func(name string) []string { return []string{filepath.Join(cache, "bin", name)} }
 	java := func(jars string) []string {
 		return []string{"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
