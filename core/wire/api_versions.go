@@ -16,7 +16,8 @@ import (
 //	v4  features with minimum 0
 //
 // A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the whole list (KIP-511). Of features
-// group.version is announced (KIP-848); transaction.version stays at level 0.
+// group.version is announced (KIP-848), and transaction.version at level 2: clients that know it end each transaction with a new
+// epoch (KIP-890); the others name their partitions beforehand.
 func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.Version = req.Version

@@ -86,7 +86,7 @@ func TestProduce_IngestErrorsHaveTheirCodes(t *testing.T) {
 		ingest.ErrUnknownPartition: kerr.UnknownTopicOrPartition, ingest.ErrFenced: kerr.InvalidProducerEpoch, ingest.ErrOutOfOrder: kerr.OutOfOrderSequenceNumber,
 		ingest.ErrUnknownProducer: kerr.UnknownProducerID, ingest.ErrOldDuplicate: kerr.DuplicateSequenceNumber, ingest.ErrNoKey: kerr.InvalidRecord,
 		ingest.ErrTimestamp: kerr.InvalidTimestamp, ingest.ErrNotAppended: kerr.NotEnoughReplicas, ingest.ErrUnknown: kerr.RequestTimedOut,
-		ingest.ErrTransactional: kerr.UnsupportedVersion, record.ErrTooLarge: kerr.MessageTooLarge, record.ErrInvalid: kerr.InvalidRecord,
+		ingest.ErrNoTransaction: kerr.TransactionalIDAuthorizationFailed, ingest.ErrTxnState: kerr.InvalidTxnState, record.ErrTooLarge: kerr.MessageTooLarge, record.ErrInvalid: kerr.InvalidRecord,
 		record.ErrUnknownCodec: kerr.UnsupportedCompressionType, record.ErrOldFormat: kerr.UnsupportedForMessageFormat, errors.New("?"): kerr.UnknownServerError,
 	} {
 		b.logs.outcome = func(ingest.Incoming) *ingest.Outcome { return &ingest.Outcome{Err: fmt.Errorf("append: %w", err)} }
