@@ -194,22 +194,6 @@ func TestProduce_UnknownTopics(t *testing.T) {
 	}
 }
 
-func TestTransactions_AreRefusedReadably(t *testing.T) {
-	b := newBench(t)
-	id := b.topic(t, "a", 1).ID
-	c := b.dial(t)
-	req := produceOf(12, -1, "a", id, map[int32][]byte{0: batchOf(1, 5)})
-	req.TransactionID = kmsg.StringPtr("tx")
-	if p := produced(t, ask[*kmsg.ProduceResponse](c, req)); p.ErrorCode != kerr.UnsupportedVersion.Code || p.ErrorMessage == nil || b.logs.added() != 0 {
-		t.Errorf("produce: %+v", p)
-	}
-	init := kmsg.NewPtrInitProducerIDRequest()
-	init.Version, init.TransactionalID = 4, kmsg.StringPtr("tx")
-	if resp := ask[*kmsg.InitProducerIDResponse](c, init); resp.ErrorCode != kerr.UnsupportedVersion.Code || resp.ProducerID != -1 {
-		t.Errorf("init: %+v", resp)
-	}
-}
-
 func TestInitProducerID_NullAndEmptyGetFreshOnes(t *testing.T) {
 	c := newBench(t).dial(t)
 	seen := map[int64]bool{}
