@@ -30,7 +30,7 @@ run: build ## build and run a broker with everything it needs in one process (da
 test: ## all tests that need nothing but Go
 	go vet ./...
 	go test ./...
-	go test -tags ablate ./sim -run Ablat -count=1
+	go test -tags ablate ./sim -run MissesEvery -count=1
 
 .PHONY: race
 race: ## the same under the race detector

@@ -105,8 +105,24 @@ func stamped(b []byte, base record.Offset) []byte {
 // TestJudge_RejectsEachBadHistory: every checker must find the history that was made for it, and
 // nothing else must be wrong with it.
 func TestJudge_RejectsEachBadHistory(t *testing.T) {
-	seq := func(first int32) *record.Sequence { return &record.Sequence{Producer: 7, First: first} }
-	for checker, history := range map[string]func(h *hand){
+	for _, histories := range []map[string]func(h *hand){badCommits(), badAnswers()} {
+		for checker, history := range histories {
+			t.Run(checker, func(t *testing.T) {
+				h := newHand(t)
+				if history(h); len(h.found) == 0 || h.found[0].Checker != checker {
+					t.Errorf("found %v", h.found)
+				}
+			})
+		}
+	}
+}
+
+// sequence is that of the producer of all histories here.
+func sequence(first int32) *record.Sequence { return &record.Sequence{Producer: 7, First: first} }
+
+// badCommits are histories whose stream itself is wrong.
+func badCommits() map[string]func(h *hand) {
+	return map[string]func(h *hand){
 		"producer id twice":      func(h *hand) { h.judge.Handed(7); h.judge.Handed(7) },
 		"fold":                   func(h *hand) { h.put(h.keys.Commit(h.id(1)), []byte{99}, true) },
 		"marks grow":             func(h *hand) { h.put(h.keys.Floor(), coordination.Mark(9).Bytes(), false) },
@@ -135,22 +151,22 @@ func TestJudge_RejectsEachBadHistory(t *testing.T) {
 			h.append(2, b)
 		},
 		"locked out": func(h *hand) {
-			_, b := h.batch(seq(0))
+			_, b := h.batch(sequence(0))
 			h.append(1, b)
-			s, _ := h.batch(seq(2))
+			s, _ := h.batch(sequence(2))
 			h.judge.ToldOutOfTurn(s.UID)
 		},
 		"duplicate of another": func(h *hand) {
-			_, b := h.batch(seq(0))
-			_, other := h.batch(seq(0))
+			_, b := h.batch(sequence(0))
+			_, other := h.batch(sequence(0))
 			h.append(1, b)
 			h.append(2, other)
 		},
 		"outcome": func(h *hand) {
-			_, b := h.batch(seq(0))
+			_, b := h.batch(sequence(0))
 			h.append(1, b)
 			h.judge.log(h.partition(0)).producers[7].epoch = 3 // the judge knows a newer epoch
-			_, b = h.batch(seq(2))
+			_, b = h.batch(sequence(2))
 			h.append(2, b)
 		},
 		"contiguous offsets": func(h *hand) {
@@ -160,6 +176,12 @@ func TestJudge_RejectsEachBadHistory(t *testing.T) {
 			_, b = h.batch(nil)
 			h.append(2, b)
 		},
+	}
+}
+
+// badAnswers are histories in which somebody was told, or lost, what must not be.
+func badAnswers() map[string]func(h *hand) {
+	return map[string]func(h *hand){
 		"referenced object deleted": func(h *hand) {
 			_, b := h.batch(nil)
 			h.append(1, b)
@@ -191,7 +213,7 @@ func TestJudge_RejectsEachBadHistory(t *testing.T) {
 			h.judge.ReadAll("x", h.partition(0), 0, 0)
 		},
 		"fenced without cause": func(h *hand) {
-			s, b := h.batch(seq(0))
+			s, b := h.batch(sequence(0))
 			h.append(1, b)
 			h.judge.ToldFenced(s.UID)
 		},
@@ -203,13 +225,6 @@ func TestJudge_RejectsEachBadHistory(t *testing.T) {
 		"stuck after faults healed": func(h *hand) { h.judge.Stuck("x") },
 		"commits never trimmed":     func(h *hand) { h.judge.AtRest(9, "", 0, "") },
 		"orphans never swept":       func(h *hand) { h.judge.AtRest(0, "", 9, "") },
-	} {
-		t.Run(checker, func(t *testing.T) {
-			h := newHand(t)
-			if history(h); len(h.found) == 0 || h.found[0].Checker != checker {
-				t.Errorf("found %v", h.found)
-			}
-		})
 	}
 }
 

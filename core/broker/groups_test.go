@@ -79,6 +79,7 @@ func (c *crowd) member(n int, more ...kgo.Opt) (stop func(leave bool)) {
 	c.mu.Lock()
 	c.owned[n] = map[string]bool{}
 	c.mu.Unlock()
+	last := map[int32]int64{} // since the partition was assigned: the offset read last
 	change := func(has bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 			c.mu.Lock()
@@ -88,6 +89,11 @@ func (c *crowd) member(n int, more ...kgo.Opt) (stop func(leave bool)) {
 					c.owned[n][p] = true
 				} else {
 					delete(c.owned[n], p)
+				}
+			}
+			for _, list := range parts {
+				for _, p := range list {
+					delete(last, p)
 				}
 			}
 		}
@@ -108,7 +114,13 @@ func (c *crowd) member(n int, more ...kgo.Opt) (stop func(leave bool)) {
 		for ctx.Err() == nil {
 			fetches := cl.PollFetches(ctx)
 			c.mu.Lock()
-			fetches.EachRecord(func(r *kgo.Record) { c.seen[string(r.Value)]++ })
+			fetches.EachRecord(func(r *kgo.Record) {
+				c.seen[string(r.Value)]++
+				if before, ok := last[r.Partition]; ok && r.Offset != before+1 {
+					c.t.Errorf("member %d: partition %d goes from %d to %d", n, r.Partition, before, r.Offset)
+				}
+				last[r.Partition] = r.Offset
+			})
 			c.mu.Unlock()
 		}
 	}()
@@ -230,7 +242,7 @@ func TestGroups_MembersComeAndGoAndMissNothing(t *testing.T) {
 	}
 }
 
-func TestGroups_GoOnWhenTheirCoordinatorStops(t *testing.T) {
+func TestAnomaly16_GroupsGoOnWhenTheirCoordinatorStopsAndSkipNothing(t *testing.T) {
 	for name, opts := range flavours() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -59,12 +59,12 @@ func (c *Coordinator) List(ctx context.Context) ([]Listed, error) {
 	return out, nil
 }
 
-// names are the groups of this instance that are in etcd after one, with the topics that each has offsets of.
-func (c *Coordinator) names(ctx context.Context, after string) (map[string][]string, error) {
+// names are the groups of this instance that are in etcd after a key.
+func (c *Coordinator) names(ctx context.Context, after string) (map[string]struct{}, error) {
 	if c.View.FormatValue() == nil {
 		return nil, ErrUnavailable
 	}
-	out := map[string][]string{}
+	out := map[string]struct{}{}
 	r := coordination.Range{Prefix: c.Keys.Groups(), After: after, Limit: pageKeys, KeysOnly: true}
 	for {
 		page, err := c.KV.List(ctx, r)
@@ -76,8 +76,8 @@ func (c *Coordinator) names(ctx context.Context, after string) (map[string][]str
 			if !ok || c.mine(name) != nil {
 				continue
 			}
-			if out[name] = out[name]; topic != "" {
-				out[name] = append(out[name], topic)
+			if topic == "" {
+				out[name] = struct{}{}
 			}
 		}
 		if !page.More {

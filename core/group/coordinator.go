@@ -48,8 +48,11 @@ type Coordinator struct {
 	mu struct {
 		sync.Mutex
 		groups  map[string]*cell
+		cold    map[string]map[string]*topicOffsets // of groups that are not in memory, by group and topic; replaced, never changed
 		catalog *Catalog
-		wakeAt  time.Time // when Run looks again; zero: it does not sleep now
+		// catalogAt is when the catalog was compared with the view.
+		catalogAt time.Time
+		wakeAt    time.Time // when Run looks again; zero: it does not sleep now
 	}
 	wake   chan struct{}
 	expire string // the last group that ExpireOffsets looked at; used by one at a time
@@ -95,6 +98,21 @@ func (c *Coordinator) mine(name string) error {
 	return err
 }
 
+// catalogAge is how old the topics may be that a step works with: to list them for every heartbeat would cost more
+// than the heartbeat.
+const catalogAge = 100 * time.Millisecond
+
+// recent gives the catalog as it was up to catalogAge ago.
+func (c *Coordinator) recent() (*Catalog, error) {
+	c.mu.Lock()
+	catalog, age := c.mu.catalog, c.Now().Sub(c.mu.catalogAt)
+	c.mu.Unlock()
+	if age >= 0 && age < catalogAge {
+		return catalog, nil
+	}
+	return c.topics()
+}
+
 // topics gives the catalog of now: the same one until a topic changes.
 func (c *Coordinator) topics() (*Catalog, error) {
 	all := c.View.AllTopics()
@@ -110,13 +128,14 @@ func (c *Coordinator) topics() (*Catalog, error) {
 	if !c.mu.catalog.is(list) {
 		c.mu.catalog = NewCatalog(list)
 	}
+	c.mu.catalogAt = c.Now()
 	return c.mu.catalog, nil
 }
 
 // step runs fn alone with a group, stores what it changed, and lets its replies go. The results of fn count only
 // if step returns nil.
 func (c *Coordinator) step(ctx context.Context, name string, fn func(g *cell, now time.Time, topics *Catalog)) error {
-	topics, err := c.topics()
+	topics, err := c.recent()
 	if err != nil {
 		return err
 	}
@@ -217,10 +236,30 @@ func (c *Coordinator) ConsumerHeartbeat(ctx context.Context, name string, r Cons
 	if r.NewID == "" {
 		r.NewID = c.NewID()
 	}
+	if r.Epoch == 0 {
+		c.lookFor(ctx, r.Names)
+	}
 	var res ConsumerResult
 	var out error
 	err := c.step(ctx, name, func(g *cell, now time.Time, topics *Catalog) { res, out = g.machine.ConsumerHeartbeat(now, r, topics) })
 	return res, first(err, out)
+}
+
+// lookFor makes sure that topics that were just made are known where a member joins: it would have to wait for its next heartbeat
+// otherwise. What goes wrong here shows later.
+func (c *Coordinator) lookFor(ctx context.Context, names []string) {
+	topics, err := c.topics()
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if _, ok := topics.name(name); !ok {
+			if c.View.Barrier(ctx) == nil {
+				_, _ = c.topics()
+			}
+			return
+		}
+	}
 }
 
 func first(errs ...error) error {

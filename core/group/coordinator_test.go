@@ -109,7 +109,7 @@ func TestTakeover_WhoWaitsIsSentAway(t *testing.T) {
 	})
 }
 
-func TestTwoCoordinators_NeverBothActAndNothingGoesBack(t *testing.T) {
+func TestAnomaly17_TwoCoordinatorsNeverBothActAndNothingGoesBack(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a, b := h.desk(1), h.desk(2) // each believes that it lives alone
 		var mu sync.Mutex
@@ -184,7 +184,7 @@ func TestStore_ALostAnswerGivesNoGenerationTwice(t *testing.T) {
 	}
 }
 
-func TestCommit_OneThatLandsLateUndoesNothing(t *testing.T) {
+func TestAnomaly18_ACommitThatLandsLateUndoesNothing(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a := h.desk(1)
 		m := h.member(a, "g")
@@ -212,7 +212,7 @@ func TestCommit_OneThatLandsLateUndoesNothing(t *testing.T) {
 	})
 }
 
-func TestCommit_OfAMemberThatAnotherCoordinatorHasPutOutIsRefused(t *testing.T) {
+func TestAnomaly18_ACommitOfAMemberThatAnotherCoordinatorHasPutOutIsRefused(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a, b := h.desk(1), h.desk(2)
 		m := h.member(a, "g")
@@ -434,14 +434,25 @@ func TestExpire_OffsetsOfEmptyGroupsAndOfTopicsThatAreGone(t *testing.T) {
 	})
 }
 
-func TestLag_IsToldByTopic(t *testing.T) {
+func TestLag_IsToldByTopicAlsoOfGroupsThatNobodyUses(t *testing.T) {
 	inHall(t, func(h *hall) {
-		a := h.desk(1)
+		a, b := h.desk(1), h.desk(2)
 		h.is(h.commit(a, "g", CommitCheck{Generation: -1}, 42), nil)
-		got := ""
-		a.EachLag(func(record.TopicPartition) (record.Offset, bool) { return 50, true }, func(group, topic string, lag int64) { got = fmt.Sprint(group, topic, lag) })
-		if got != "ga8" {
-			t.Errorf("lag %q", got)
+		if err := b.readCold(h.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []*desk{a, b} {
+			got := ""
+			d.EachLag(func(record.TopicPartition) (record.Offset, bool) { return 50, true }, func(group, topic string, lag int64) { got += fmt.Sprint(group, topic, lag) })
+			if got != "ga8" {
+				t.Errorf("lag %q", got)
+			}
+		}
+		b.sees(1, 2, 3, 4, 5)
+		told := 0
+		b.EachLag(func(record.TopicPartition) (record.Offset, bool) { return 50, true }, func(string, string, int64) { told++ })
+		if (told == 1) != (b.mine("g") == nil) {
+			t.Errorf("told %d times by one that coordinates it: %v", told, b.mine("g"))
 		}
 	})
 }

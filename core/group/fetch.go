@@ -127,22 +127,3 @@ func (c *Coordinator) live(found, pending map[string]*topicOffsets) ([]FetchTopi
 	}
 	return out, nil
 }
-
-// EachLag tells, for the groups coordinated here, how far each is behind the end of a topic: the sum over the
-// partitions it has committed. end gives the end of a partition, if there is one.
-func (c *Coordinator) EachLag(end func(record.TopicPartition) (record.Offset, bool), fn func(group, topic string, lag int64)) {
-	for _, g := range c.cells(func(s *shown) bool { return s.loaded }) {
-		c.mu.Lock()
-		offsets := g.shown.offsets
-		c.mu.Unlock()
-		for topic, t := range offsets {
-			lag := int64(0)
-			for n, o := range t.partitions {
-				if e, ok := end(record.TopicPartition{Topic: t.id, Partition: n}); ok {
-					lag += max(int64(e-o.Offset), 0)
-				}
-			}
-			fn(g.name, topic, lag)
-		}
-	}
-}

@@ -27,10 +27,9 @@ type hall struct {
 	meter *coordination.Meter
 	keys  coordination.Keys
 
-	mu      sync.Mutex
-	topics  []*ledger.Topic
-	decide  func(coordination.Op, string) coordination.Decision
-	commits int // that changed groups/<group> itself
+	mu     sync.Mutex
+	topics []*ledger.Topic
+	decide func(coordination.Op, string) coordination.Decision
 }
 
 // AllTopics, FormatValue and Barrier make hall a View.
@@ -149,7 +148,7 @@ func (h *hall) desk(node int32) *desk {
 	return d
 }
 
-// consumer makes a stable classic group of one member.
+// member makes a stable classic group of one member.
 func (h *hall) member(d *desk, group string) JoinResult {
 	h.Helper()
 	res := d.Join(h.Context(), group, joining(""))

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"time"
 )
@@ -50,7 +51,7 @@ func (m *Machine) Join(now time.Time, t Ticket, r JoinRequest, topics *Catalog) 
 	}
 	if err != nil {
 		id := r.MemberID
-		if err == ErrMemberIDRequired { //nolint:errorlint // our own value, never wrapped
+		if errors.Is(err, ErrMemberIDRequired) {
 			id = r.NewID
 		}
 		m.replyJoin(t, JoinResult{Err: err, MemberID: id, Generation: -1})

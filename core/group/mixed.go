@@ -79,13 +79,13 @@ func (m *Machine) findMixed(r *JoinRequest) (member *Member, made bool, err erro
 
 // ownedOf is what a classic member says it has. One that gives up everything before it joins says nothing, and has nothing.
 func ownedOf(wants *kmsg.ConsumerMemberMetadata, topics *Catalog) Partitions {
-	owned := Partitions{}
-	for _, o := range wants.OwnedPartitions {
-		if t, ok := topics.name(o.Topic); ok {
-			owned = owned.With(t.ID, o.Partitions...)
+	return Gather(func(add func(record.TopicID, ...int32)) {
+		for _, o := range wants.OwnedPartitions {
+			if t, ok := topics.name(o.Topic); ok {
+				add(t.ID, o.Partitions...)
+			}
 		}
-	}
-	return owned
+	})
 }
 
 func (m *Machine) syncMixed(now time.Time, t Ticket, r *SyncRequest, topics *Catalog) error {
@@ -153,20 +153,20 @@ func encodeAssignment(p Partitions, topics *Catalog) []byte {
 }
 
 func decodeAssignment(b []byte, topics *Catalog) (Partitions, error) {
-	out := Partitions{}
 	if len(b) == 0 {
-		return out, nil
+		return Partitions{}, nil
 	}
 	a := kmsg.NewConsumerMemberAssignment()
 	if err := a.ReadFrom(b); err != nil {
 		return nil, err
 	}
-	for _, one := range a.Topics {
-		if t, ok := topics.name(one.Topic); ok {
-			out = out.With(t.ID, one.Partitions...)
+	return Gather(func(add func(record.TopicID, ...int32)) {
+		for _, one := range a.Topics {
+			if t, ok := topics.name(one.Topic); ok {
+				add(t.ID, one.Partitions...)
+			}
 		}
-	}
-	return out, nil
+	}), nil
 }
 
 // becomeClassic: a consumer group without members is used by a classic one.

@@ -22,7 +22,7 @@ type Committed struct {
 //
 //	{"version":1,"id":"<topic id>","offsets":[[partition, offset, leader epoch, ms, "metadata"], …]}
 //
-// Offsets of a topic that was deleted and made anew are nobody's: the id tells.
+// packed where it is large (see pack). Offsets of a topic that was deleted and made anew are nobody's: the id tells.
 type topicOffsets struct {
 	id         record.TopicID
 	partitions map[int32]Committed
@@ -78,12 +78,16 @@ func (t *topicOffsets) encode() []byte {
 	if err != nil {
 		panic(fmt.Sprintf("encode offsets: %v", err)) // cannot be: only strings and numbers
 	}
-	return b
+	return pack(b)
 }
 
 func decodeOffsets(item coordination.Item) (*topicOffsets, error) {
 	v := offsetsJSON{}
-	if err := json.Unmarshal(item.Value, &v); err != nil {
+	b, err := unpack(item.Value)
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", item.Key, err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", item.Key, err)
 	}
 	if v.Version != stateVersion {

@@ -11,6 +11,21 @@ import (
 // Partitions is a set of partitions: by topic, in order, none empty. Its methods change nothing.
 type Partitions map[record.TopicID][]int32
 
+// Gather makes a set of what fill adds, in any order and more than once.
+func Gather(fill func(add func(topic record.TopicID, partitions ...int32))) Partitions {
+	out := Partitions{}
+	fill(func(topic record.TopicID, partitions ...int32) {
+		if len(partitions) > 0 {
+			out[topic] = append(out[topic], partitions...)
+		}
+	})
+	for topic, list := range out {
+		slices.Sort(list)
+		out[topic] = slices.Compact(list)
+	}
+	return out
+}
+
 // With gives the set with partitions of a topic added.
 func (p Partitions) With(topic record.TopicID, partitions ...int32) Partitions {
 	out := maps.Clone(p)

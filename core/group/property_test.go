@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -146,7 +147,7 @@ func (w *world) classicMoves(rt *rapid.T) {
 		}
 		c.join = 0
 		if res.Err != nil {
-			if res.Err == ErrUnknownMember {
+			if errors.Is(res.Err, ErrUnknownMember) {
 				c.id = ""
 			}
 			w.rejoin(c)
@@ -171,7 +172,7 @@ func (w *world) classicMoves(rt *rapid.T) {
 		c.has, _ = decodeAssignment(res.Assignment, w.topics)
 	default:
 		if err := w.heartbeat(c.id, c.generation); err != nil {
-			if err != ErrRebalanceInProgress && err != ErrIllegalGeneration {
+			if !errors.Is(err, ErrRebalanceInProgress) && !errors.Is(err, ErrIllegalGeneration) {
 				c.id = ""
 			}
 			w.rejoin(c)

@@ -58,21 +58,18 @@ func (m *Machine) reconcile(now time.Time, member *Member, owned Partitions) {
 
 // takenByOthers are all partitions that other members have, or have still to give up.
 func (m *Machine) takenByOthers(member *Member) Partitions {
-	taken := Partitions{}
-	for id, other := range m.Members {
-		if id == member.ID {
-			continue
-		}
-		for _, set := range []Partitions{other.Assigned, other.Revoking} {
-			for topic, list := range set {
-				taken[topic] = append(taken[topic], list...)
+	return Gather(func(add func(record.TopicID, ...int32)) {
+		for id, other := range m.Members {
+			if id == member.ID {
+				continue
+			}
+			for _, set := range []Partitions{other.Assigned, other.Revoking} {
+				for topic, list := range set {
+					add(topic, list...)
+				}
 			}
 		}
-	}
-	for topic := range taken {
-		taken = taken.With(topic) // in order
-	}
-	return taken
+	})
 }
 
 // waits says that what a member waits for is still with others.

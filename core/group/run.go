@@ -116,7 +116,7 @@ func (c *Coordinator) each(ctx context.Context, which func(*shown) bool, fn func
 
 // tick does what is due in one group at now, when Run looked: if the process stood still since then, nothing more is.
 func (c *Coordinator) tick(ctx context.Context, g *cell, now time.Time) {
-	topics, err := c.topics()
+	topics, err := c.recent()
 	if err != nil || !g.take(ctx) {
 		return
 	}

@@ -120,10 +120,14 @@ func (s *State) encode() []byte {
 	if err != nil {
 		panic(fmt.Sprintf("encode group: %v", err)) // cannot be: only strings, numbers and bytes
 	}
-	return b
+	return pack(b)
 }
 
 func decodeState(b []byte) (*State, error) {
+	b, err := unpack(b)
+	if err != nil {
+		return nil, fmt.Errorf("decode group: %w", err)
+	}
 	s := &State{}
 	if err := json.Unmarshal(b, s); err != nil {
 		return nil, fmt.Errorf("decode group: %w", err)

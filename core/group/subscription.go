@@ -74,9 +74,14 @@ func (c *Catalog) matching(text string) (out []Topic) {
 
 // compileTopics reads a regular expression of topic names in the syntax of RE2.
 func compileTopics(text string) (*regexp.Regexp, error) {
+	if len(text) > regexBytesMax {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrInvalidRegex, len(text), regexBytesMax)
+	}
 	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidRegex, err)
 	}
 	return re, nil
 }
+
+const regexBytesMax = 8 << 10

@@ -237,13 +237,12 @@ func TestFold_OffsetsAreContiguousAndNeverMove(t *testing.T) {
 			w.checkpoint(w.live, tp)
 		}
 	}
-	end := record.Offset(0)
-	for at := record.Offset(0); at < next; at = end {
+	for at := record.Offset(0); at < next; {
 		s, ok := w.live.Partition(tp).SpanAt(at)
 		if !ok || s.Base != at {
 			t.Fatalf("span at %d: %+v, %t", at, s, ok)
 		}
-		end = s.End
+		at = s.End
 	}
 }
 

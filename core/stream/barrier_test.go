@@ -57,7 +57,7 @@ func TestBarrier_AsksForProgressAgainUntilTheWatchAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
 		in := c.Instance("a", coretest.Options{}).Ready()
-		synctest.Wait() // its watch is open
+		synctest.Wait()                                        // its watch is open
 		c.Put(c.Keys.Lease("other"), []byte("not below log/")) // moves the revision without an event for us
 		dropProgress(c, 3)
 		start := time.Now()
@@ -113,7 +113,7 @@ func TestBarrier_ARoundThatRunsAlreadyDoesNotServeWhoComesLater(t *testing.T) {
 		c := coretest.NewCluster(t)
 		tp := record.TopicPartition{Topic: c.CreateTopic("t", 1)}
 		a, b := c.Instance("a", coretest.Options{}).Ready(), c.Instance("b", coretest.Options{}).Ready()
-		synctest.Wait() // their watches are open
+		synctest.Wait()                           // their watches are open
 		c.Put(c.Keys.Lease("other"), []byte("x")) // the first round has to wait for progress
 		c.FaultKV(func(who string, op coordination.Op, _ string) coordination.Decision {
 			if who == "a" && op == coordination.OpUpdate {

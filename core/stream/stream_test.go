@@ -303,7 +303,7 @@ func TestNewID_TakesItsTimeBetweenTheStampAndTenMinutesAhead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := time.UnixMilli(int64(id.Time())).Sub(time.Now()).Round(time.Second); got != want {
+			if got := time.Until(time.UnixMilli(int64(id.Time()))).Round(time.Second); got != want {
 				t.Errorf("clock wrong by %v: id %v from now, want %v", skew, got, want)
 			}
 		}

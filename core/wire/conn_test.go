@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -214,7 +215,7 @@ func TestIdle_SilentConnectionIsClosedButNotOneThatWaits(t *testing.T) {
 		poll := fetchOf(11, "a", [16]byte{}, 0, int32((3 * time.Minute).Milliseconds()))
 		waiting.send(poll)
 		began := time.Now()
-		if _, err := silent.nc.Read(make([]byte, 1)); err != io.EOF || time.Since(began) != time.Minute {
+		if _, err := silent.nc.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(began) != time.Minute {
 			t.Fatalf("%v after %v", err, time.Since(began))
 		}
 		waiting.receive(poll)
@@ -241,7 +242,7 @@ func TestSlowFrame_IsGivenUp(t *testing.T) {
 			}
 		}()
 		began := time.Now()
-		if _, err := c.nc.Read(make([]byte, 1)); err != io.EOF || time.Since(began) > 20*time.Second {
+		if _, err := c.nc.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || time.Since(began) > 20*time.Second {
 			t.Fatalf("%v after %v", err, time.Since(began))
 		}
 		<-gave

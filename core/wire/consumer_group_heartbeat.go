@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/record"
 )
 
 // ConsumerGroupHeartbeat (key 68), versions 0-1 (KIP-848).
@@ -18,16 +19,17 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		MemberID: req.MemberID, Instance: text(req.InstanceID), Client: c.client, Host: c.host(), Epoch: req.MemberEpoch, Rack: req.RackID,
 		RebalanceMs: req.RebalanceTimeoutMillis, Names: req.SubscribedTopicNames, Regex: req.SubscribedTopicRegex, Assignor: req.ServerAssignor,
 	}
-	if req.Version >= 1 && req.MemberID == "" {
+	if req.Group == "" || req.Version >= 1 && req.MemberID == "" {
 		resp.ErrorCode = s.code(group.ErrInvalidRequest)
 		resp.ErrorMessage = message(group.ErrInvalidRequest)
 		return resp, nil
 	}
 	if req.Topics != nil {
-		r.Owned = group.Partitions{}
-		for _, t := range req.Topics {
-			r.Owned = r.Owned.With(t.TopicID, t.Partitions...)
-		}
+		r.Owned = group.Gather(func(add func(record.TopicID, ...int32)) {
+			for _, t := range req.Topics {
+				add(t.TopicID, t.Partitions...)
+			}
+		})
 	}
 	res, err := s.backend.Groups.ConsumerHeartbeat(ctx, req.Group, r)
 	if err != nil {
@@ -35,6 +37,9 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		return resp, nil
 	}
 	resp.MemberID, resp.MemberEpoch, resp.HeartbeatIntervalMillis = &res.MemberID, res.Epoch, int32(res.Heartbeat.Milliseconds())
+	if req.MemberEpoch < 0 { // it leaves, and need not come back
+		resp.HeartbeatIntervalMillis = 0
+	}
 	if res.Assignment != nil {
 		a := kmsg.NewConsumerGroupHeartbeatResponseAssignment()
 		for _, id := range res.Assignment.Topics() {

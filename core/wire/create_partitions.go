@@ -54,7 +54,7 @@ func (s *Server) grow(ctx context.Context, asked *kmsg.CreatePartitionsRequestTo
 	}
 	_, err := s.backend.Admin.Grow(ctx, asked.Topic, asked.Count, validateOnly)
 	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
-		err = fmt.Errorf("%w: %w", errUnknownPartition, err)
+		err = fmt.Errorf("%w: %v", errUnknownPartition, err) //nolint:errorlint // it is another error now
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func (s *Server) remove(ctx context.Context, asked kmsg.DeleteTopicsRequestTopic
 		gone, err = s.backend.Admin.DeleteID(ctx, id)
 	}
 	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
-		err = fmt.Errorf("%w: %w", errUnknownPartition, err)
+		err = fmt.Errorf("%w: %v", errUnknownPartition, err) //nolint:errorlint // it is another error now
 	}
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/topic"
 )
 
 // Fetch (key 1), versions 4-18. Below 4 are message formats 0 and 1.
@@ -19,7 +20,7 @@ import (
 //	v5   log start
 //	v7   sessions (sessions.go)
 //	v9   current leader epoch
-//	v10  zstd
+//	v10  topics with compression.type=zstd
 //	v11  rack, preferred read replica
 //	v12  flexible, last fetched epoch (never diverges: the epoch is constant)
 //	v13  topic ids
@@ -136,25 +137,27 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 		return nil, errDraining // whatever it gave, it gave up: another instance answers
 	}
 	for i := range results {
-		answers[from[i]] = s.fetched(&results[i], req.Version)
+		answers[from[i]] = s.fetched(&results[i])
 	}
 	return answers, nil
 }
 
+// locate finds a partition. As in Apache Kafka, an old client is refused a topic that is all zstd, but not
+// zstd that producers chose: there are clients that ask with old versions and can read it.
 func (s *Server) locate(ctx context.Context, find *names, version int16, w fetchWant) (record.TopicPartition, error) {
 	t, err := find.topic(ctx, version >= 13, w.name, w.id)
 	if err != nil {
 		return record.TopicPartition{}, err
 	}
+	if version < 10 && t.Configs[topic.Compression] == record.CodecZstd.String() {
+		return record.TopicPartition{}, errOldForZstd
+	}
 	return find.partition(ctx, t, w.partition)
 }
 
 // fetched turns a result into an answer.
-func (s *Server) fetched(r *fetch.Result, version int16) fetchAnswer {
+func (s *Server) fetched(r *fetch.Result) fetchAnswer {
 	a := fetchAnswer{code: s.code(r.Err), high: r.HighWatermark, stable: r.LastStable, start: r.LogStart, aborted: r.Aborted, batches: r.Batches, preferred: -1}
-	if version < 10 && holdsZstd(a.batches) {
-		a.code = kerr.UnsupportedCompressionType.Code
-	}
 	if a.code != 0 {
 		a.batches, a.aborted = nil, nil
 	}
@@ -230,15 +233,4 @@ func firstBatch(b []byte, keep bool) []byte {
 	}
 	size := int64(binary.BigEndian.Uint32(b[batchLengthAt:])) + batchOverhead
 	return b[:min(size, int64(len(b)))]
-}
-
-// holdsZstd looks for batches that a client below v10 cannot read.
-func holdsZstd(b []byte) bool {
-	for len(b) > batchCodecAt {
-		if b[batchCodecAt]&batchCodecMask == codecZstd {
-			return true
-		}
-		b = b[min(int64(binary.BigEndian.Uint32(b[batchLengthAt:]))+batchOverhead, int64(len(b))):]
-	}
-	return false
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -146,19 +147,22 @@ func TestFetch_ReadCommittedHasAListOfAbortedEvenIfEmpty(t *testing.T) {
 	}
 }
 
-func TestFetch_OldVersionIsToldThatItCannotReadZstd(t *testing.T) {
-	b, c, id := filled(t)
+func TestFetch_OldVersionIsRefusedAZstdTopicButNotZstdThatProducersChose(t *testing.T) {
+	b, c, _ := filled(t)
 	zstd := batchOf(1, 5)
 	zstd[22] = 4
-	if resp := ask[*kmsg.ProduceResponse](c, produceOf(7, 1, "a", id, map[int32][]byte{0: zstd})); resp.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatal("produce")
-	}
-	for v, want := range map[int16]int16{9: kerr.UnsupportedCompressionType.Code, 10: 0} {
-		if p := onlyPartition(t, ask[*kmsg.FetchResponse](c, fetchOf(v, "a", id, 0, 0))); p.ErrorCode != want {
-			t.Errorf("version %d: code %d", v, p.ErrorCode)
+	free, bound := b.topic(t, "free", 1), b.topic(t, "bound", 1, "compression.type", "zstd")
+	c.call(produceOf(9, 1, "free", free.ID, map[int32][]byte{0: zstd}))
+	unsupported := kerr.UnsupportedCompressionType.Code
+	for _, tc := range []struct {
+		version, code int16
+		topic         *ledger.Topic
+	}{{9, 0, free}, {10, 0, free}, {9, unsupported, bound}, {10, 0, bound}} {
+		p := onlyPartition(t, ask[*kmsg.FetchResponse](c, fetchOf(tc.version, tc.topic.Name, tc.topic.ID, 0, 0)))
+		if p.ErrorCode != tc.code || tc.topic == free && len(p.RecordBatches) == 0 {
+			t.Errorf("%s, version %d: code %d, %d bytes", tc.topic.Name, tc.version, p.ErrorCode, len(p.RecordBatches))
 		}
 	}
-	_ = b
 }
 
 func TestFetch_LimitsOfTheServerAndOddOnesOfTheClientHold(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/ledger"
 )
 
 // OffsetDelete (key 47), version 0 (KIP-496).
@@ -18,6 +19,7 @@ func (s *Server) offsetDelete(ctx context.Context, _ *caller, req *kmsg.OffsetDe
 	var topics []group.CommitTopic
 	codes := make([]int16, len(req.Topics))
 	index := make([]int, len(req.Topics)) // into topics
+	found := make([]*ledger.Topic, len(req.Topics))
 	for i, asked := range req.Topics {
 		t, err := find.byName(ctx, asked.Topic)
 		if codes[i] = s.code(err); err != nil {
@@ -27,7 +29,7 @@ func (s *Server) offsetDelete(ctx context.Context, _ *caller, req *kmsg.OffsetDe
 		for _, p := range asked.Partitions {
 			one.Partitions[p.Partition] = group.Committed{}
 		}
-		index[i] = len(topics)
+		index[i], found[i] = len(topics), t
 		topics = append(topics, one)
 	}
 	errs, err := s.backend.Groups.DeleteOffsets(ctx, req.Group, topics)
@@ -44,6 +46,10 @@ func (s *Server) offsetDelete(ctx context.Context, _ *caller, req *kmsg.OffsetDe
 		for _, p := range asked.Partitions {
 			one := kmsg.NewOffsetDeleteResponseTopicPartition()
 			one.Partition, one.ErrorCode = p.Partition, codes[i]
+			if t := found[i]; t != nil && codes[i] == 0 {
+				_, err := find.partition(ctx, t, p.Partition)
+				one.ErrorCode = s.code(err)
+			}
 			out.Partitions = append(out.Partitions, one)
 		}
 		resp.Topics = append(resp.Topics, out)

@@ -157,14 +157,13 @@ func (w *walk) length(kind byte) int {
 
 // count reads that of an array. The reader refuses one that is above the bytes left.
 func (w *walk) count() int {
-	n := 0
+	n := w.ArrayLen
 	if w.flexible {
-		n = int(w.CompactArrayLen())
-	} else {
-		n = int(w.ArrayLen())
+		n = w.CompactArrayLen
 	}
-	w.elements += max(n, 0)
-	return n
+	count := int(n())
+	w.elements += max(count, 0)
+	return count
 }
 
 // tags passes over tagged fields.

@@ -66,3 +66,16 @@ func writeBetween(t *testing.T, name, content string) {
 		t.Fatal(err)
 	}
 }
+
+func usesTable(results []used) string {
+	var b strings.Builder
+	b.WriteString("| program | version | what is run | |\n|---|---|---|---|\n")
+	for _, r := range results {
+		outcome := "ok"
+		if r.err != nil {
+			outcome = "**fails**: " + strings.ReplaceAll(brief(r.err.Error()), "|", "\\|")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.program, r.version, r.what, outcome)
+	}
+	return b.String()
+}

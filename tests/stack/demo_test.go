@@ -153,7 +153,7 @@ func readWithPython(t *testing.T, bootstrap string, loads []load) map[string]str
 // readAll reads a topic from its beginning up to where it ends when the call begins.
 func readAll(t *testing.T, seeds []string, topic string) (out []*kgo.Record) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	left := map[int32]int64{} // end offsets of what is not yet read
 	for p, end := range ends(t, seeds, topic) {

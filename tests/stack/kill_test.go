@@ -25,8 +25,8 @@ const workers = 4
 func TestKill_OfTheOnlyBrokerLosesNothingAcknowledged(t *testing.T) {
 	b := harness.StartDev(t, t.TempDir())
 	tr := startTraffic(t, []string{b.Kafka}, "kill", workers)
-	for range rounds(4) {
-		tr.more(3000)
+	for range rounds(10) {
+		tr.more(1500)
 		b.Kill()
 		took := b.Up()
 		t.Logf("ready %v after its start, clients go on after %v more", took.Round(time.Millisecond), tr.more(1).Round(time.Millisecond))

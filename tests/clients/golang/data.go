@@ -74,8 +74,10 @@ type Client interface {
 	Read(topic, group string, count int) ([]Record, error)
 	// Seek reads count records from a time on.
 	Seek(topic string, from time.Time, count int) ([]Record, error)
-	// Delete deletes the topic and says whether it is still listed.
-	Delete(topic string) (listed bool, err error)
+	// Delete deletes the topic.
+	Delete(topic string) error
+	// Listed says whether there is such a topic.
+	Listed(topic string) (bool, error)
 	// Member prints each record's value and commits it, until it is killed.
 	Member(topic, group string) error
 }
@@ -108,11 +110,20 @@ func read(c Client, topic, group string) {
 	}))
 	got, err = c.Seek(topic, At(Total/2), Total-Total/2)
 	step("seek", firstOf(err, func() error { return Check(got, Total/2) }))
-	listed, err := c.Delete(topic)
-	if err == nil && listed {
-		err = fmt.Errorf("the topic is still listed")
+	step("delete", firstOf(c.Delete(topic), func() error { return gone(c, topic) }))
+}
+
+// gone waits until a topic is no longer listed: brokers hear of it one after the other.
+func gone(c Client, topic string) error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		listed, err := c.Listed(topic)
+		if err != nil || !listed {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the topic is still listed")
+		}
 	}
-	step("delete", err)
 }
 
 func firstOf(err error, next func() error) error {

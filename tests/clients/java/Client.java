@@ -159,7 +159,11 @@ public class Client {
     void delete() throws Exception {
         try (Admin admin = admin()) {
             admin.deleteTopics(List.of(topic)).all().get();
-            if (admin.listTopics().names().get().contains(topic)) throw new IllegalStateException("the topic is still listed");
+            long end = System.currentTimeMillis() + 10_000; // brokers hear of it one after the other
+            while (admin.listTopics().names().get().contains(topic)) {
+                if (System.currentTimeMillis() > end) throw new IllegalStateException("the topic is still listed");
+                Thread.sleep(100);
+            }
         }
     }
 

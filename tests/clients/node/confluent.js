@@ -70,10 +70,9 @@ run(brokers => {
       return got
     },
 
-    remove: topic => withAdmin(async a => {
-      await a.deleteTopics({ topics: [topic] })
-      return a.listTopics()
-    }),
+    remove: topic => withAdmin(a => a.deleteTopics({ topics: [topic] })),
+
+    list: () => withAdmin(a => a.listTopics()),
 
     async member (topic, groupId) {
       const consumer = await connect(groupId, topic)

@@ -39,7 +39,7 @@ run(brokers => {
   return {
     version: require('kafkajs/package.json').version,
     codecs: Object.keys(types),
-    without: { zstd: 'codec zstd of its own, nor does Node 20' },
+    without: { zstd: 'codec of its own for it, nor has Node 20' },
 
     create: (topic, numPartitions) => withAdmin(a => a.createTopics({
       topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: [{ name: 'retention.ms', value: '-1' }] }]
@@ -73,10 +73,9 @@ run(brokers => {
       return got
     },
 
-    remove: topic => withAdmin(async a => {
-      await a.deleteTopics({ topics: [topic] })
-      return a.listTopics()
-    }),
+    remove: topic => withAdmin(a => a.deleteTopics({ topics: [topic] })),
+
+    list: () => withAdmin(a => a.listTopics()),
 
     async member (topic, groupId) {
       const consumer = kafka.consumer({ groupId, ...session })

@@ -4,7 +4,7 @@ import sys
 from confluent_kafka import Consumer, Producer, TopicPartition, __version__, libversion
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from steps import FIRST_TIME, PARTITIONS, check, records, step
+from steps import FIRST_TIME, PARTITIONS, check, gone, records, step
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TOTAL = sum(len(r) for r in records(CODECS).values())
@@ -91,8 +91,7 @@ def seek(bootstrap, topic, group):
 def delete(bootstrap, topic):
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.delete_topics([topic])[topic].result(30)
-    if topic in admin.list_topics(timeout=30).topics:
-        raise AssertionError("the topic is still listed")
+    gone(lambda: topic in admin.list_topics(timeout=30).topics)
 
 
 def main(verb, bootstrap, topic, *group):

@@ -5,7 +5,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
-from steps import FIRST_TIME, PARTITIONS, check, records, step
+from steps import FIRST_TIME, PARTITIONS, check, gone, records, step
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TOTAL = sum(len(r) for r in records(CODECS).values())
@@ -81,8 +81,7 @@ def seek(bootstrap, topic, group):
 def delete(bootstrap, topic):
     admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
     admin.delete_topics([topic])
-    if topic in admin.list_topics():
-        raise AssertionError("the topic is still listed")
+    gone(lambda: topic in admin.list_topics())
     admin.close()
 
 

@@ -1,6 +1,7 @@
 """What the three Python scripts share: the records that every client writes, and how a
 step is told. See ../doc.go for the steps and their order."""
 import sys
+import time
 import traceback
 
 PER_CODEC = 200
@@ -32,6 +33,18 @@ def check(read, codecs, first=0):
     if got != want:
         wrong = next((g, w) for g, w in zip(got + [None], want + [None]) if g != w)
         raise AssertionError(f"{len(got)} records, want {len(want)}; the first that differs: got {wrong[0]}, want {wrong[1]}")
+
+
+GONE_MAX = 100  # looks, 0.1 s apart: brokers hear of a deletion one after the other
+
+
+def gone(listed):
+    """Waits until the topic is no longer listed."""
+    for _ in range(GONE_MAX):
+        if not listed():
+            return
+        time.sleep(0.1)
+    raise AssertionError("the topic is still listed")
 
 
 def failed(name, error):

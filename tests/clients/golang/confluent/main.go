@@ -133,11 +133,14 @@ func (c client) Seek(topic string, from time.Time, count int) ([]golang.Record, 
 	return take(consumer, count)
 }
 
-func (c client) Delete(topic string) (listed bool, err error) {
-	err = c.admin(func(ctx context.Context, a *kafka.AdminClient) error {
-		if err := refused(a.DeleteTopics(ctx, []string{topic})); err != nil {
-			return err
-		}
+func (c client) Delete(topic string) error {
+	return c.admin(func(ctx context.Context, a *kafka.AdminClient) error {
+		return refused(a.DeleteTopics(ctx, []string{topic}))
+	})
+}
+
+func (c client) Listed(topic string) (listed bool, err error) {
+	err = c.admin(func(_ context.Context, a *kafka.AdminClient) error {
 		meta, err := a.GetMetadata(nil, true, 30_000)
 		if err == nil {
 			_, listed = meta.Topics[topic]

@@ -97,15 +97,22 @@ func (c client) Seek(topic string, from time.Time, count int) ([]golang.Record, 
 	return take(ctx, cl, count)
 }
 
-func (c client) Delete(topic string) (listed bool, err error) {
+func (c client) Delete(topic string) error {
+	ctx, cl, done, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = kadm.NewClient(cl).DeleteTopic(ctx, topic)
+	return err
+}
+
+func (c client) Listed(topic string) (bool, error) {
 	ctx, cl, done, err := c.connect()
 	if err != nil {
 		return false, err
 	}
 	defer done()
-	if _, err := kadm.NewClient(cl).DeleteTopic(ctx, topic); err != nil {
-		return false, err
-	}
 	topics, err := kadm.NewClient(cl).ListTopics(ctx)
 	return slices.Contains(topics.Names(), topic), err
 }

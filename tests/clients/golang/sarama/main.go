@@ -79,7 +79,7 @@ func record(m *sarama.ConsumerMessage) golang.Record {
 // handler hands records from the goroutines of its partitions to one that takes them, which says when one is done with.
 type handler struct {
 	records chan *sarama.ConsumerMessage
-	done    chan bool // true: marked as read
+	done    chan bool // whether to commit it at once
 }
 
 func (handler) Setup(sarama.ConsumerGroupSession) error   { return nil }
@@ -94,8 +94,9 @@ func (h handler) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 			}
 			select {
 			case h.records <- m:
-				if <-h.done {
-					s.MarkMessage(m, "")
+				commit := <-h.done
+				s.MarkMessage(m, "")
+				if commit {
 					s.Commit()
 				}
 			case <-s.Context().Done():
@@ -119,9 +120,9 @@ func (c client) Read(topic, group string, count int) (got []golang.Record, err e
 		select {
 		case m := <-h.records:
 			got = append(got, record(m))
-			h.done <- true
+			h.done <- len(got) == count
 		case err = <-ended:
-			err = fmt.Errorf("ended after %d records: %w", len(got), err)
+			err = fmt.Errorf("ended after %d records: %v", len(got), err)
 		}
 	}
 	cancel()
@@ -168,11 +169,12 @@ func (c client) Seek(topic string, from time.Time, count int) (got []golang.Reco
 	return got, nil
 }
 
-func (c client) Delete(topic string) (listed bool, err error) {
+func (c client) Delete(topic string) error {
+	return c.admin(func(a sarama.ClusterAdmin) error { return a.DeleteTopic(topic) })
+}
+
+func (c client) Listed(topic string) (listed bool, err error) {
 	err = c.admin(func(a sarama.ClusterAdmin) error {
-		if err := a.DeleteTopic(topic); err != nil {
-			return err
-		}
 		topics, err := a.ListTopics()
 		_, listed = topics[topic]
 		return err
@@ -181,7 +183,9 @@ func (c client) Delete(topic string) (listed bool, err error) {
 }
 
 func (c client) Member(topic, group string) error {
-	g, err := sarama.NewConsumerGroup(c.servers, group, config())
+	cfg := config()
+	cfg.Consumer.Offsets.AutoCommit.Enable, cfg.Consumer.Offsets.AutoCommit.Interval = true, 100*time.Millisecond // commits what is marked
+	g, err := sarama.NewConsumerGroup(c.servers, group, cfg)
 	if err != nil {
 		return err
 	}
@@ -189,7 +193,7 @@ func (c client) Member(topic, group string) error {
 	go func() {
 		for m := range h.records {
 			fmt.Println("got", string(m.Value))
-			h.done <- true
+			h.done <- false
 		}
 	}()
 	for {

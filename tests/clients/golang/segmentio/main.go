@@ -114,14 +114,15 @@ func (c client) Seek(topic string, from time.Time, count int) (got []golang.Reco
 	return got, nil
 }
 
-func (c client) Delete(topic string) (listed bool, err error) {
+func (c client) Delete(topic string) error {
 	resp, err := c.kafka().DeleteTopics(context.Background(), &kafka.DeleteTopicsRequest{Topics: []string{topic}})
 	if err != nil {
-		return false, err
+		return err
 	}
-	if err := resp.Errors[topic]; err != nil {
-		return false, err
-	}
+	return resp.Errors[topic]
+}
+
+func (c client) Listed(topic string) (bool, error) {
 	meta, err := c.kafka().Metadata(context.Background(), &kafka.MetadataRequest{})
 	if err != nil {
 		return false, err
