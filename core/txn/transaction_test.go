@@ -319,6 +319,34 @@ func TestTransaction_RefusedBatchesHarmNobodyElse(t *testing.T) {
 	})
 }
 
+// A client before KIP-890 keeps epoch and sequences over its transactions, whichever instances it comes to.
+func TestTransaction_OldClientsGoOnThroughAnyInstance(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		who := f.init(f.a)
+		var want []string
+		for i := range int32(6) {
+			one, other := f.a, f.b
+			if i%2 == 1 {
+				one, other = f.b, f.a
+			}
+			if err := one.Txns.AddPartitions(t.Context(), "x", who, []record.TopicPartition{f.tp}); err != nil {
+				t.Fatal(err)
+			}
+			one.MustProduce(old(who, f.tp, 2*i, fmt.Sprint(i, "a")))
+			other.MustProduce(old(who, f.tp, 2*i+1, fmt.Sprint(i, "b")))
+			wantRefused(t, one.Produce(old(who, f.part(1), 0, "not a member")), ingest.ErrTxnState)
+			if now := f.end(other, who, i%3 > 0, false); now != who {
+				t.Fatalf("%v after %v", now, who)
+			}
+			if i%3 > 0 {
+				want = append(want, fmt.Sprint(i, "a"), fmt.Sprint(i, "b"))
+			}
+		}
+		f.wantCommitted(f.tp, want...)
+		f.wantStable(f.tp, 18, 18)
+	})
+}
+
 func TestInit_RecoversAProducerAndKnowsItsOwnRepetition(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fixture) {
 		who := f.init(f.a, txn.Identity{Producer: 0, Epoch: 0}) // an id that is not known: what it shows counts for nothing
