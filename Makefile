@@ -58,6 +58,11 @@ demo: stack-tools ## produce and read real data with kcat, franz-go and Python, 
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run TestDemo ./tests/stack/ | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+.PHONY: figures
+figures: stack-tools ## time of starts and restarts, cost of more brokers, memory of idle and stuck clients
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run 'TestFigures|TestIdle|TestStuck' ./tests/stack/ | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## gofmt and golangci-lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -128,6 +133,8 @@ system-packages:
 	done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+
+include tests/clients/clients.mk
 
 .PHONY: clean
 clean: ## remove what was built here

@@ -10,13 +10,12 @@
 package cache
 
 import (
+	"container/list"
 	"context"
-	"math"
 	"sort"
 	"sync"
 	"sync/atomic"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -73,21 +72,56 @@ func (o *Object) Size() int64 { return o.size }
 type Cache struct {
 	mu struct {
 		sync.Mutex
-		pools [pools]*simplelru.LRU[string, *Object]
-		bytes [pools]int64
+		pools [pools]pool
 	}
-	max    [pools]int64
 	loads  singleflight.Group
 	hits   atomic.Int64
 	misses atomic.Int64
 }
 
+// pool forgets what was least recently used.
+type pool struct {
+	byKey      map[string]*list.Element // of entry
+	used       list.List                // most recently used first
+	bytes, max int64
+}
+
+type entry struct {
+	key    string
+	object *Object
+}
+
+func (p *pool) get(key string) (*Object, bool) {
+	e := p.byKey[key]
+	if e == nil {
+		return nil, false
+	}
+	p.used.MoveToFront(e)
+	return e.Value.(entry).object, true
+}
+
+func (p *pool) add(key string, o *Object) {
+	if o.size > p.max || p.byKey[key] != nil {
+		return
+	}
+	p.byKey[key] = p.used.PushFront(entry{key, o})
+	for p.bytes += o.size; p.bytes > p.max; {
+		p.remove(p.used.Back().Value.(entry).key)
+	}
+}
+
+func (p *pool) remove(key string) {
+	if e := p.byKey[key]; e != nil {
+		p.bytes -= p.used.Remove(e).(entry).object.size
+		delete(p.byKey, key)
+	}
+}
+
 // New makes a cache with room for so many bytes in each pool.
 func New(hotBytesMax, coldBytesMax int64) *Cache {
-	c := &Cache{max: [pools]int64{hotBytesMax, coldBytesMax}}
-	for i := range c.mu.pools {
-		// The count is no limit; the bytes are. NewLRU fails for a size of 0 only.
-		c.mu.pools[i], _ = simplelru.NewLRU(math.MaxInt32, func(_ string, o *Object) { c.mu.bytes[i] -= o.size })
+	c := &Cache{}
+	for i, most := range [pools]int64{hotBytesMax, coldBytesMax} {
+		c.mu.pools[i].byKey, c.mu.pools[i].max = map[string]*list.Element{}, most
 	}
 	return c
 }
@@ -98,23 +132,15 @@ func (c *Cache) Fill(key string, o *Object) { c.put(Hot, key, o) }
 func (c *Cache) put(h Heat, key string, o *Object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lru := c.mu.pools[h]
-	if o.size > c.max[h] || lru.Contains(key) {
-		return
-	}
-	lru.Add(key, o)
-	c.mu.bytes[h] += o.size
-	for c.mu.bytes[h] > c.max[h] {
-		lru.RemoveOldest()
-	}
+	c.mu.pools[h].add(key, o)
 }
 
 // Lookup gives an object if it is here.
 func (c *Cache) Lookup(key string) (*Object, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, lru := range c.mu.pools {
-		if o, ok := lru.Get(key); ok {
+	for i := range c.mu.pools {
+		if o, ok := c.mu.pools[i].get(key); ok {
 			c.hits.Add(1)
 			return o, true
 		}
@@ -153,8 +179,8 @@ func (c *Cache) Load(ctx context.Context, h Heat, key string, load func(ctx cont
 func (c *Cache) Drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, lru := range c.mu.pools {
-		lru.Remove(key)
+	for i := range c.mu.pools {
+		c.mu.pools[i].remove(key)
 	}
 }
 
@@ -162,5 +188,8 @@ func (c *Cache) Drop(key string) {
 func (c *Cache) Stats() (hits, misses, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.hits.Load(), c.misses.Load(), c.mu.bytes[Hot] + c.mu.bytes[Cold]
+	for i := range c.mu.pools {
+		bytes += c.mu.pools[i].bytes
+	}
+	return c.hits.Load(), c.misses.Load(), bytes
 }

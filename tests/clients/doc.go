@@ -19,6 +19,7 @@
 //	produce CODEC  waits until every record is acknowledged
 //	consume        as the only member of a group: all records, their keys, headers, times, partitions
 //	group          (by the runner) three members while records come in, one killed: every record is seen
+//	KIP-848        the same with the new group protocol, where member takes "consumer" as its last word
 //	resume         read a third, commit, leave; a new member gets exactly the rest
 //	seek           all partitions by timestamp to the middle, and read to the end
 //	delete         the topic, which is then no longer listed

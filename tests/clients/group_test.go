@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
@@ -19,20 +20,20 @@ const (
 	partitions  = 6
 	afterKill   = 300 // records that come in once a member is dead
 	settleMax   = 40 * time.Second
-	takeOverMax = 60 * time.Second
+	takeOverMax = 75 * time.Second // members of KIP-848 have the session of the server, 45 s
 	feedPause   = 5 * time.Millisecond
 )
 
 // threeMembers runs a group while records come in. Once each member has got one, one is killed (it
 // cannot leave, and its last records may not be committed): the others must get all that it did not print.
-func threeMembers(t *testing.T, c client, bootstrap, topic string) error {
+func threeMembers(t *testing.T, c client, bootstrap, topic string, protocol ...string) error {
 	feed, err := startFeed(t, bootstrap, topic)
 	if err != nil {
 		return err
 	}
 	var members []*harness.Process
 	for i := range 3 {
-		m := c.process(t, fmt.Sprint(c.slug(), "-", i), "member", bootstrap, topic, topic+"-group")
+		m := c.process(t, fmt.Sprint(c.slug(), "-", i), append([]string{"member", bootstrap, topic, topic + "-group"}, protocol...)...)
 		defer m.Kill()
 		m.Start()
 		members = append(members, m)
@@ -46,6 +47,11 @@ func threeMembers(t *testing.T, c client, bootstrap, topic string) error {
 		return nil
 	}); err != nil {
 		return err
+	}
+	if len(protocol) > 0 {
+		if err := groupSpeaks(t, bootstrap, topic+"-group", protocol[0]); err != nil {
+			return err
+		}
 	}
 	members[1].Kill()
 	total := feed.finish(afterKill)
@@ -63,6 +69,25 @@ func threeMembers(t *testing.T, c client, bootstrap, topic string) error {
 		}
 		return nil
 	})
+}
+
+// groupSpeaks checks that a group has this protocol: a client that does not know it takes the classic one.
+func groupSpeaks(t *testing.T, bootstrap, group, protocol string) error {
+	ctx, cancel := context.WithTimeout(t.Context(), settleMax)
+	defer cancel()
+	req := kmsg.NewPtrListGroupsRequest()
+	c := kafka(t, bootstrap)
+	for _, shard := range c.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			return shard.Err
+		}
+		for _, g := range shard.Resp.(*kmsg.ListGroupsResponse).Groups {
+			if g.Group == group && strings.EqualFold(g.GroupType, protocol) {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("there is no group %s with the protocol %s", group, protocol)
 }
 
 // got lists the values that a member has printed.

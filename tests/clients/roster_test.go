@@ -17,7 +17,8 @@ import (
 type client struct {
 	name    string
 	command []string // before the verb
-	quick   bool     // a part of make test-stack
+	quick   bool     // of the few that stand for all
+	kip848  bool     // member takes a protocol: consumer
 }
 
 // slug is its name as a part of the names of topics and tests.
@@ -57,17 +58,17 @@ func roster(t *testing.T) []client {
 			"-cp", filepath.Join(cache, "java", "classes") + ":" + filepath.Join(jars, "*"), "Client"}
 	}
 	return []client{
-		{name: "franz-go", command: built("franz"), quick: true},
+		{name: "franz-go", command: built("franz"), quick: true, kip848: true},
 		{name: "sarama", command: built("sarama")},
 		{name: "segmentio/kafka-go", command: built("segmentio")},
 		{name: "confluent-kafka-go", command: built("confluent")},
 		{name: "librdkafka (C)", command: built("librdkafka")},
 		{name: "kcat", command: []string{"bash", filepath.Join(here, "kcat", "kcat.sh")}, quick: true},
-		{name: "confluent-kafka (Python)", command: python("confluent.py"), quick: true},
+		{name: "confluent-kafka (Python)", command: python("confluent.py"), quick: true, kip848: true},
 		{name: "kafka-python", command: python("kafka_python.py"), quick: true},
 		{name: "aiokafka", command: python("aio.py"), quick: true},
 		{name: "kafka-clients 3 (Java)", command: java(filepath.Join(cache, "java", "kafka3"))},
-		{name: "kafka-clients 4 (Java)", command: java(filepath.Join(harness.Cache(t), "kafka-"+apachekafka.Version())), quick: true},
+		{name: "kafka-clients 4 (Java)", command: java(filepath.Join(harness.Cache(t), "kafka-"+apachekafka.Version())), quick: true, kip848: true},
 		{name: "kafkajs", command: node("kafkajs.js")},
 		{name: "@platformatic/kafka", command: node("platformatic.js")},
 		{name: "@confluentinc/kafka-javascript", command: node("confluent.js")},

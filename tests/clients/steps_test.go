@@ -3,14 +3,13 @@
 package clients
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
 // outcome is how a step ended.
 type outcome struct {
-	state string // ok, FAIL or skip
+	state string // ok, FAIL, skip, or none where it is not run with this client
 	why   string
 }
 
@@ -22,7 +21,7 @@ type row struct {
 }
 
 // columns of the table, in the order of the steps.
-var columns = []string{"create", "produce", "consume", "group", "resume", "seek", "delete"}
+var columns = []string{"create", "produce", "consume", "group", "KIP-848", "resume", "seek", "delete"}
 
 // read takes what a script printed.
 func (r *row) read(output string) {
@@ -39,11 +38,6 @@ func (r *row) read(output string) {
 			r.steps[step] = outcome{word, why}
 		}
 	}
-}
-
-// fail says that a step went wrong.
-func (r *row) fail(step, format string, args ...any) {
-	r.steps[step] = outcome{"FAIL", fmt.Sprintf(format, args...)}
 }
 
 // failures lists what is to be told about this client: the steps that failed, or were never reached.
@@ -94,7 +88,7 @@ func (r *row) cell(step string) string {
 		return "not reached"
 	case "FAIL":
 		return "**fails**"
-	case "skip":
+	case "skip", "none":
 		return "—"
 	default:
 		return o.state

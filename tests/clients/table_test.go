@@ -36,10 +36,10 @@ func clientsTable(rows []*row) string {
 		}
 		b.WriteString(" |\n")
 		for _, f := range r.failures() {
-			notes = append(notes, "- "+r.name+" fails at "+f)
+			notes = append(notes, "- "+r.name+", "+f)
 		}
 		for _, s := range r.skipped() {
-			notes = append(notes, "- "+r.name+" has no "+s)
+			notes = append(notes, "- "+r.name+", "+s)
 		}
 	}
 	if len(notes) > 0 {

@@ -94,7 +94,8 @@ func toolUses() []use {
 			return k.server(apachekafka.APIVersions, "", `Produce\(0\): .* \[usable`, `ConsumerGroupHeartbeat`)
 		}},
 		{"kafka-topics", "create, describe, more partitions, list, delete", topicsTool},
-		{"kafka-configs", "set, describe, delete; of a topic and of a group", configsTool},
+		{"kafka-configs", "of a topic: set, describe, delete", configsTool},
+		{"kafka-configs, of a group", "set, describe", groupConfigsTool},
 		{"kafka-console-producer", "keys, headers, zstd", func(k tools) error {
 			return k.run(apachekafka.ConsoleProducer, "a:1\tkey\tone\na:2\tkey\ttwo\nNULL\tkey\tthree\n", []string{"--bootstrap-server", k.bootstrap, "--topic", "tools",
 				"--compression-codec", "zstd", "--reader-property", "parse.key=true", "--reader-property", "parse.headers=true", "--reader-property", "null.marker=NULL"})
@@ -164,6 +165,14 @@ func configsTool(k tools) error {
 		do("--describe --topic tools", "max.message.bytes=200000", "cleanup.policy=compact,delete"),
 		do("--alter --topic tools --delete-config max.message.bytes,cleanup.policy", "Completed updating"),
 		do("--describe --topic tools --all", "max.message.bytes=1048588"),
+	)
+}
+
+func groupConfigsTool(k tools) error {
+	do := func(words string, want ...string) func() error {
+		return func() error { return k.server(apachekafka.Configs, words, want...) }
+	}
+	return all(
 		do("--alter --group tuned --add-config consumer.session.timeout.ms=50000", "Completed updating"),
 		do("--describe --group tuned", "consumer.session.timeout.ms=50000"),
 	)

@@ -3,6 +3,7 @@
 package stack_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"testing"
@@ -80,6 +81,44 @@ func TestPause_LongerThanTheLeaseLosesNothing(t *testing.T) {
 		tr.more(3000)
 	}
 	tr.check()
+}
+
+// A broker that was paused until the floor has passed the ids of what it was about to commit is refused, and
+// writes it under new ids, or tells producers that it does not know.
+func TestPause_LongerThanTheFloorsLagLosesNothing(t *testing.T) {
+	if os.Getenv("FIRNLOG_LONG") != "1" {
+		t.Skip("waits for the floor: more than a minute; set FIRNLOG_LONG=1")
+	}
+	c := harness.StartCluster(t, harness.Options{Brokers: 3})
+	tr := startTraffic(t, c.Seeds(), "pause", workers)
+	keys := coordination.NewKeys("default")
+	for i := range c.Brokers {
+		tr.more(3000)
+		c.Brokers[i].Pause()
+		stamp := mark(t, c, keys.Stamp())
+		took := harness.Await(t, 5*time.Minute, "the floor has passed", func() error {
+			if floor := mark(t, c, keys.Floor()); floor <= stamp {
+				return fmt.Errorf("it is %d ms behind", stamp-floor)
+			}
+			return nil
+		})
+		c.Brokers[i].Continue()
+		t.Logf("%s paused for %v", c.Brokers[i].Name, took.Round(time.Second))
+		tr.more(3000)
+	}
+	tr.check()
+}
+
+// mark reads one of the two marks of the log.
+func mark(t *testing.T, c *harness.Cluster, key string) int64 {
+	t.Helper()
+	kv := c.Etcd.KV()
+	defer kv.Close()
+	snap, err := kv.Get(within(t, 10*time.Second), key)
+	if err != nil || len(snap.Items[0].Value) != 8 {
+		t.Fatalf("mark %s: %v, %v", key, snap, err)
+	}
+	return int64(binary.BigEndian.Uint64(snap.Items[0].Value))
 }
 
 // awaitInstances waits until so many instances are registered.

@@ -78,8 +78,8 @@ type Client interface {
 	Delete(topic string) error
 	// Listed says whether there is such a topic.
 	Listed(topic string) (bool, error)
-	// Member prints each record's value and commits it, until it is killed.
-	Member(topic, group string) error
+	// Member prints each record's value and commits it, until it is killed. The protocol is empty, or consumer (KIP-848).
+	Member(topic, group, protocol string) error
 }
 
 // Run runs the steps of a verb. module is where the client's version is looked up, a suffix may follow it.
@@ -94,7 +94,7 @@ func Run(connect func(servers []string) Client, module, suffix string) {
 			step("produce "+codec, c.Produce(topic, codec, Batch(codec)))
 		}
 	case "member":
-		step("member", c.Member(topic, os.Args[4]))
+		step("member", c.Member(topic, os.Args[4], strings.Join(os.Args[5:], "")))
 	case "read":
 		read(c, topic, os.Args[4])
 	}

@@ -51,7 +51,7 @@ seek() {
 case $verb in
 write)
 	echo "version $(kcat -V | sed -n 's/^Version \([^ ]*\).*librdkafka \([^ ]*\).*/\1 (librdkafka \2)/p')"
-	echo "skip create: function to create a topic: the broker does when it is produced to"
+	echo "skip create: kcat has no such function; the broker makes a topic that is produced to"
 	for i in "${!codecs[@]}"; do
 		if [ "$i" = 3 ]; then
 			sleep 0.1
@@ -68,6 +68,6 @@ read)
 	step resume resume
 	step seek seek
 	rm -f "$half_time"
-	echo "skip delete: function to delete a topic"
+	echo "skip delete: kcat has no such function"
 	;;
 esac

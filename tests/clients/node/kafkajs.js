@@ -39,7 +39,7 @@ run(brokers => {
   return {
     version: require('kafkajs/package.json').version,
     codecs: Object.keys(types),
-    without: { zstd: 'codec of its own for it, nor has Node 20' },
+    without: { zstd: 'it has no such codec, nor has Node 20' },
 
     create: (topic, numPartitions) => withAdmin(a => a.createTopics({
       topics: [{ topic, numPartitions, replicationFactor: 1, configEntries: [{ name: 'retention.ms', value: '-1' }] }]

@@ -29,7 +29,7 @@ run(bootstrapBrokers => {
   return {
     version: require('./package.json').dependencies['@platformatic/kafka'],
     codecs: ['none', 'gzip', 'snappy', 'lz4'],
-    without: { zstd: 'codec for it before Node 22' },
+    without: { zstd: 'it needs Node 22' },
 
     create: (topic, partitions) => withAdmin(a => a.createTopics({
       topics: [topic], partitions, replicas: 1, configs: [{ name: 'retention.ms', value: '-1' }]

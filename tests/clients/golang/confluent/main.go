@@ -150,7 +150,7 @@ func (c client) Listed(topic string) (listed bool, err error) {
 	return listed, err
 }
 
-func (c client) Member(topic, group string) error {
+func (c client) Member(topic, group, _ string) error {
 	consumer, err := c.consumer(group)
 	if err != nil {
 		return err

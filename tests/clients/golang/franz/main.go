@@ -117,9 +117,13 @@ func (c client) Listed(topic string) (bool, error) {
 	return slices.Contains(topics.Names(), topic), err
 }
 
-func (c client) Member(topic, group string) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.servers...), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second))
+func (c client) Member(topic, group, protocol string) error {
+	opts := []kgo.Opt{kgo.SeedBrokers(c.servers...), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(time.Second)}
+	if protocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func (c client) Listed(topic string) (listed bool, err error) {
 	return listed, err
 }
 
-func (c client) Member(topic, group string) error {
+func (c client) Member(topic, group, _ string) error {
 	cfg := config()
 	cfg.Consumer.Offsets.AutoCommit.Enable, cfg.Consumer.Offsets.AutoCommit.Interval = true, 100*time.Millisecond // commits what is marked
 	g, err := sarama.NewConsumerGroup(c.servers, group, cfg)

@@ -130,7 +130,7 @@ func (c client) Listed(topic string) (bool, error) {
 	return slices.ContainsFunc(meta.Topics, func(t kafka.Topic) bool { return t.Name == topic }), nil
 }
 
-func (c client) Member(topic, group string) error {
+func (c client) Member(topic, group, _ string) error {
 	r := c.reader(topic, group)
 	for {
 		m, err := r.FetchMessage(context.Background())

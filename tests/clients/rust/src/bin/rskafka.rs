@@ -75,10 +75,10 @@ async fn main() -> Result<()> {
         for (codec, name) in CODECS.iter().enumerate() {
             step(format!("produce {name}"), produce(&client, topic, codec)).await;
         }
-        println!("skip group: no consumer groups");
+        println!("skip group: rskafka has no consumer groups");
     } else {
         step("consume", async { check(&read(&client, topic, || OffsetAt::Earliest).await?, 0) }).await;
-        println!("skip resume: no consumer groups");
+        println!("skip resume: rskafka has no consumer groups");
         let from = || OffsetAt::Timestamp(time(time_of(TOTAL / 2)));
         step("seek", async { check(&read(&client, topic, from).await?, TOTAL / 2) }).await;
         step("delete", delete(&client, topic)).await;
