@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -127,7 +129,8 @@ func (c *txnClient) write(ctx context.Context, t *transaction, parts []record.To
 	}
 	var mu sync.Mutex
 	var flights sync.WaitGroup
-	for _, batches := range sent {
+	for _, tp := range slices.SortedFunc(maps.Keys(sent), record.TopicPartition.Compare) {
+		batches := sent[tp]
 		flights.Go(func() {
 			for _, b := range batches {
 				ok := c.w.deliverOnce(ctx, b)

@@ -18,7 +18,7 @@ type Transactions interface {
 // joinPatience is how long a segment that is stored waits for memberships: batches of others are in it.
 const joinPatience = time.Second
 
-// joining is one transaction's request of a flush: one read, and one etcd transaction where partitions are new.
+// joining is one producer's request of a flush: one read, and one etcd transaction where partitions are new.
 type joining struct {
 	request txn.JoinRequest
 	items   []int
@@ -53,17 +53,27 @@ func (g *Ingest) join(ctx context.Context, items []item) (out []*joining) {
 			j.request.Partitions = append(j.request.Partitions, it.partition)
 		}
 	}
+	behind := map[string]*joining{} // the last one of a transactional id so far
 	for _, j := range out {
+		before := behind[j.request.ID]
+		behind[j.request.ID] = j
 		go func() {
-			defer close(j.done)
-			if g.Transactions == nil {
-				j.err = ErrNoTransaction
-				return
+			if before != nil {
+				<-before.done // two of one id would conflict
 			}
-			j.member, j.err = g.Transactions.Join(ctx, j.request)
+			g.ask(ctx, j)
 		}()
 	}
 	return out
+}
+
+func (g *Ingest) ask(ctx context.Context, j *joining) {
+	defer close(j.done)
+	if g.Transactions == nil {
+		j.err = ErrNoTransaction
+		return
+	}
+	j.member, j.err = g.Transactions.Join(ctx, j.request)
 }
 
 // joined waits for the memberships, marks batches that have none, and says what the commit says of the others.

@@ -3,6 +3,8 @@ package txn
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/instance"
@@ -81,7 +83,8 @@ func (c *Coordinator) Expire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for id, found := range all {
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		found := all[id]
 		if !found.overdue(now) && !c.unused(found, now) {
 			continue
 		}
