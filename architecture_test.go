@@ -20,7 +20,8 @@ const module = "github.com/firnlog/firnlog/"
 // packages of lower layers, never of its own or a higher one. A name stands for the folder and
 // all below it, unless a longer one fits.
 var layers = [][]string{
-	{"cmd", "functions", "sim", "bench", "tests"},
+	{"cmd", "functions", "sim", "bench"},
+	{"tests"},
 	{"core/broker", "core/coretest"},
 	{"core/wire", "core/rest"},
 	{"core/ingest", "core/fetch"},

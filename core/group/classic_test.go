@@ -188,6 +188,24 @@ func TestSync_FollowersWaitForTheLeader(t *testing.T) {
 	}
 }
 
+func TestSync_AFollowerThatComesAfterTheLeaderStays(t *testing.T) {
+	b := newTable(t)
+	ids := b.stable(2)
+	b.join(joining(ids[0]))
+	b.join(joining(ids[1]))
+	generation := b.m.Generation
+	for _, id := range ids { // the leader is the first
+		_, res := b.sync(SyncRequest{MemberID: id, Generation: generation})
+		b.is(res.Err, nil)
+	}
+	for range 4 { // longer than a rebalance may take
+		b.pass(9 * time.Second)
+		for _, id := range ids {
+			b.is(b.heartbeat(id, generation), nil)
+		}
+	}
+}
+
 func TestSync_ALeaderThatDoesNotAssignIsOut(t *testing.T) {
 	b := newTable(t)
 	ids := b.stable(2)

@@ -77,30 +77,35 @@ func (d *desk) now() time.Time {
 func inHall(t *testing.T, f func(h *hall)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		h := &hall{T: t, store: memory.New(memory.Settings{}), keys: coordination.NewKeys("c")}
-		h.fault = coordination.NewFault(h.store, func(op coordination.Op, key string) coordination.Decision {
-			h.mu.Lock()
-			decide := h.decide
-			h.mu.Unlock()
-			if decide == nil {
-				return coordination.Decision{}
-			}
-			return decide(op, key)
-		}, func(ctx context.Context, d time.Duration) error {
-			select {
-			case <-time.After(d):
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-		h.meter = coordination.NewMeter(h.fault, time.Now, nil)
-		if _, err := h.store.Commit(t.Context(), nil, []coordination.Change{coordination.PutKey(h.keys.Format(), format)}); err != nil {
-			t.Fatal(err)
-		}
-		h.topic("a", 1, 6)
-		f(h)
+		f(newHall(t))
 	})
+}
+
+func newHall(t *testing.T) *hall {
+	t.Helper()
+	h := &hall{T: t, store: memory.New(memory.Settings{}), keys: coordination.NewKeys("c")}
+	h.fault = coordination.NewFault(h.store, func(op coordination.Op, key string) coordination.Decision {
+		h.mu.Lock()
+		decide := h.decide
+		h.mu.Unlock()
+		if decide == nil {
+			return coordination.Decision{}
+		}
+		return decide(op, key)
+	}, func(ctx context.Context, d time.Duration) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	h.meter = coordination.NewMeter(h.fault, time.Now, nil)
+	if _, err := h.store.Commit(t.Context(), nil, []coordination.Change{coordination.PutKey(h.keys.Format(), format)}); err != nil {
+		t.Fatal(err)
+	}
+	h.topic("a", 1, 6)
+	return h
 }
 
 func (h *hall) topic(name string, id byte, partitions int32) *ledger.Topic {
@@ -123,6 +128,19 @@ func (h *hall) breaks(decide func(coordination.Op, string) coordination.Decision
 
 // desk starts a coordinator that believes that it lives alone.
 func (h *hall) desk(node int32) *desk {
+	d := h.idle(node)
+	ctx, stop := context.WithCancel(h.Context())
+	done := make(chan struct{})
+	go func() {
+		_ = d.Run(ctx)
+		close(done)
+	}()
+	h.Cleanup(func() { stop(); <-done })
+	return d
+}
+
+// idle makes one that does nothing by time.
+func (h *hall) idle(node int32) *desk {
 	d := &desk{self: node}
 	d.sees(node)
 	n := 0
@@ -138,13 +156,6 @@ func (h *hall) desk(node int32) *desk {
 			return fmt.Sprint(node, "-", n)
 		},
 	})
-	ctx, stop := context.WithCancel(h.Context())
-	done := make(chan struct{})
-	go func() {
-		_ = d.Run(ctx)
-		close(done)
-	}()
-	h.Cleanup(func() { stop(); <-done })
 	return d
 }
 

@@ -74,6 +74,7 @@ func (m *Machine) sync(now time.Time, t Ticket, r *SyncRequest) error {
 			m.assigned(now, r.Assignments)
 		}
 	case Stable:
+		member.syncBy = time.Time{} // the leader was faster
 		m.heard(now, member)
 		m.replySync(t, m.synced(member))
 	default:

@@ -157,13 +157,13 @@ func (t *producers) classify(e *Entry) Outcome {
 		}
 		return Outcome{Accepted, -1}
 	}
-	switch ahead := (e.Sequence - p.last - 1) & sequenceMask; {
-	case ahead == 0:
+	switch {
+	case e.Sequence == (p.last+1)&sequenceMask:
 		return Outcome{Accepted, -1}
-	case ahead < 1<<30:
-		return Outcome{OutOfOrder, -1}
+	case (p.last-last)&sequenceMask < 1<<30 && (last-e.Sequence)&sequenceMask < 1<<30:
+		return Outcome{Old, -1} // all of it was appended; one that goes on beyond was not
 	}
-	return Outcome{Old, -1}
+	return Outcome{OutOfOrder, -1}
 }
 
 // append remembers an accepted batch at base.

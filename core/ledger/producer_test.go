@@ -27,8 +27,9 @@ func TestFold_IdempotentProducers(t *testing.T) {
 			step{batch(7, 0, 15, 1), Outcome{Accepted, 15}}, step{batch(7, 0, 0, 1), Outcome{Old, -1}}, step{batch(7, 0, 1, 2), Outcome{Duplicate, 1}}),
 		"a gap is out of order and takes no offset": after(
 			step{batch(7, 0, 16, 1), Outcome{OutOfOrder, -1}}, step{batch(7, 0, 15, 1), Outcome{Accepted, 15}}),
-		"the same start with another length is no duplicate": after(step{batch(7, 0, 10, 4), Outcome{Old, -1}}),
-		"an older epoch is fenced":                           {{batch(7, 3, 0, 1), Outcome{Accepted, 0}}, {batch(7, 2, 0, 1), Outcome{Fenced, -1}}, {batch(7, 2, 1, 1), Outcome{Fenced, -1}}},
+		"the same start with another length is no duplicate":                 after(step{batch(7, 0, 10, 4), Outcome{Old, -1}}),
+		"one that begins in what was appended and goes on beyond is refused": after(step{batch(7, 0, 13, 4), Outcome{OutOfOrder, -1}}),
+		"an older epoch is fenced":                                           {{batch(7, 3, 0, 1), Outcome{Accepted, 0}}, {batch(7, 2, 0, 1), Outcome{Fenced, -1}}, {batch(7, 2, 1, 1), Outcome{Fenced, -1}}},
 		"a newer epoch begins at 0 and forgets the window": {
 			{batch(7, 0, 0, 1), Outcome{Accepted, 0}}, {batch(7, 1, 1, 1), Outcome{OutOfOrder, -1}}, {batch(7, 1, 0, 1), Outcome{Accepted, 1}},
 			{batch(7, 1, 0, 1), Outcome{Duplicate, 1}}, {batch(7, 0, 1, 1), Outcome{Fenced, -1}}},
