@@ -143,4 +143,3 @@ func TestLookups_PassOverMarkers(t *testing.T) {
 		}
 	})
 }
-
