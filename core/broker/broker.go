@@ -74,8 +74,8 @@ const (
 	responseBytesMax = 55 << 20         // Kafka's fetch.max.bytes of brokers
 	tailAge          = 2 * time.Minute  // how long a segment counts as the tail
 	giveUpAfter      = 30 * time.Second // a commit that etcd surely did not take
-	instanceTTL      = 10 * time.Second
-	drainMax         = 3 * time.Second // of batches on their way, at a stop
+	instanceTTL      = 5 * time.Second  // how long Metadata may name an instance that was killed; renewing writes nothing to etcd
+	drainMax         = 3 * time.Second  // of batches on their way, at a stop
 )
 
 // New opens the listeners and puts the parts together. It starts nothing.
