@@ -104,11 +104,16 @@ func (c *Coordinator) cell(name string) *cell {
 func (c *Coordinator) leave(ctx context.Context, g *cell) error {
 	defer g.give()
 	effects := g.machine.Take()
-	if effects.Store {
-		if err := c.store(ctx, g); err != nil {
-			c.drop(g)
-			return err
-		}
+	var err error
+	switch {
+	case effects.Store:
+		err = c.store(ctx, g)
+	case effects.Confirm:
+		err = c.confirm(ctx, g)
+	}
+	if err != nil {
+		c.drop(g)
+		return err
 	}
 	for _, r := range effects.Replies {
 		if ch, ok := g.waiting[r.Ticket]; ok {
@@ -208,6 +213,20 @@ func (c *Coordinator) load(ctx context.Context, g *cell) error {
 // store swaps groups/<group>. Any error leaves the group to be dropped.
 func (c *Coordinator) store(ctx context.Context, g *cell) error {
 	return c.commit(ctx, g, nil, coordination.PutKey(c.Keys.Group(g.name), g.machine.encode()))
+}
+
+// confirm is nil while nobody else has changed the group.
+func (c *Coordinator) confirm(ctx context.Context, g *cell) error {
+	ctx, cancel := c.io(ctx)
+	defer cancel()
+	snap, err := c.KV.Get(ctx, c.Keys.Group(g.name))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: read group %q: %w", ErrUnavailable, g.name, err)
+	case snap.Items[0].Create == 0 && g.mod != 0, snap.Items[0].Create != 0 && snap.Items[0].Mod != g.mod:
+		return fmt.Errorf("%w: %q was changed by another one", ErrNotCoordinator, g.name)
+	}
+	return nil
 }
 
 // commit makes changes to a group's keys, under its guards and more. It follows the mod revision of the group where that is among

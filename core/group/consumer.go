@@ -89,7 +89,9 @@ func (m *Machine) ConsumerHeartbeat(now time.Time, r ConsumerRequest, topics *Ca
 	m.storeIfChanged(before, member)
 	res := ConsumerResult{MemberID: member.ID, Epoch: member.Epoch, Heartbeat: m.limits.ConsumerHeartbeat}
 	if r.full() || !before.Assigned.equal(member.Assigned) {
-		res.Assignment = &member.Assigned
+		assigned := member.Assigned // the member's own field changes with the next step
+		res.Assignment = &assigned
+		m.effects.Confirm = true
 	}
 	return res, nil
 }

@@ -504,3 +504,31 @@ func TestTakeover_WhoWaitsWhereItIsNotPreferredAnyMoreIsSentAway(t *testing.T) {
 		}
 	})
 }
+
+// A member of a consumer group may be given more within an epoch. A coordinator that is one no more, and does not know it yet, would
+// tell it of the assignment before, and the member would give up what it has.
+func TestTwoCoordinators_TheOldOneTellsNoAssignment(t *testing.T) {
+	inHall(t, func(h *hall) {
+		a, b := h.desk(1), h.desk(2)
+		beat := func(d *desk, id string, epoch int32, owned Partitions) (ConsumerResult, error) {
+			return d.ConsumerHeartbeat(h.Context(), "g", ConsumerRequest{MemberID: id, Epoch: epoch, RebalanceMs: 20_000, Names: []string{"a"}, Owned: owned})
+		}
+		none := Partitions{}
+		one, err := beat(a, "one", 0, none)
+		h.is(err, nil)
+		two, err := beat(a, "two", 0, none)
+		h.is(err, nil)
+		told, err := beat(a, "one", one.Epoch, *one.Assignment) // it is told to give half of it up
+		h.is(err, nil)
+		less, err := beat(b, "one", one.Epoch, *told.Assignment) // b takes the role
+		h.is(err, nil)
+		more, err := beat(b, "two", two.Epoch, none)
+		h.is(err, nil)
+		if less.Assignment.count() == 6 || more.Assignment.count() == 0 || more.Epoch != two.Epoch {
+			t.Fatalf("%+v, %+v", less, more)
+		}
+		if old, err := beat(a, "two", two.Epoch, *more.Assignment); !errors.Is(err, ErrNotCoordinator) {
+			t.Errorf("told of %+v, %v", old.Assignment, err)
+		}
+	})
+}

@@ -105,6 +105,7 @@ func (m *Machine) syncMixed(now time.Time, t Ticket, r *SyncRequest, topics *Cat
 	}
 	member.syncBy = time.Time{}
 	m.heard(now, member)
+	m.effects.Confirm = true
 	m.replySync(t, SyncResult{ProtocolType: consumerType, Protocol: member.Protocols[0].Name, Assignment: encodeAssignment(member.Assigned, topics)})
 	return nil
 }

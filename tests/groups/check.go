@@ -148,6 +148,7 @@ func (j *judge) owners() {
 // tenure is the time in which a member had a partition.
 type tenure struct {
 	member     string
+	generation int32 // in which it began
 	start, end time.Duration
 	over       Kind // how it ended; "": it did not
 }
@@ -159,7 +160,7 @@ func (j *judge) tenures() map[Partition][]tenure {
 		for _, p := range e.Partitions {
 			switch e.Kind {
 			case Assigned:
-				out[p] = append(out[p], tenure{member: e.Member, start: e.Start, end: 1<<63 - 1})
+				out[p] = append(out[p], tenure{member: e.Member, generation: e.Generation, start: e.Start, end: 1<<63 - 1})
 			case Revoked, Lost:
 				for i := len(out[p]) - 1; i >= 0; i-- {
 					if t := &out[p][i]; t.member == e.Member && t.over == "" {
@@ -173,13 +174,14 @@ func (j *judge) tenures() map[Partition][]tenure {
 	return out
 }
 
-// handovers: a member that gives up by itself has done so before the next one is given what it had. Who was at fault, or was told that
-// all is lost, has been put out, and is fenced (see fenced).
+// handovers: a member that gives up by itself has done so before one of a newer generation is given what it had. Who was at fault,
+// or was told that all is lost, has been put out, and is fenced (see fenced).
 func (j *judge) handovers() {
 	for p, list := range j.tenures() {
 		for i, later := range list {
 			for _, earlier := range list[:i] {
-				if earlier.member != later.member && earlier.over == Revoked && earlier.end > later.start && !j.disturbed(earlier.member, earlier.start, earlier.end) {
+				overlap := earlier.member != later.member && earlier.generation < later.generation && earlier.end > later.start
+				if overlap && earlier.over == Revoked && !j.disturbed(earlier.member, earlier.start, earlier.end) {
 					j.bad(RuleHandover, "%v was given to %s at %v, and %s gave it up at %v", p, later.member, later.start, earlier.member, earlier.end)
 				}
 			}
