@@ -22,10 +22,12 @@ import (
 //	instances/<node>               addresses, zone (JSON; leased)                    each instance
 //	leases/<duty>                  who does this duty (leased)                       upkeep
 //	producers/next                 next block of producer ids (decimal)              producer ids
+//	transactions/<id>              a transactional id: its producer and what is open (JSON; core/txn)  txn
 //	groups/<group>                 coordinator, members, assignment (JSON; core/group)  group
 //	groups/<group>/offsets/<topic>  committed offsets of one topic (JSON; core/group)  group, txn
+//	groups/<group>/pending/<id>     offsets that an open transaction will commit (JSON; core/group)  group, txn
 //
-// <group> is escaped as in the path of a URL, since a group may have any name: "/" is %2F.
+// <group> and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
 //
 // <topic> is 32 hex digits, <partition> 10 decimal digits with leading zeros, so that
 // byte order is numeric order.
@@ -90,6 +92,22 @@ func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
 // ProducersNext holds the first producer id that no instance has taken.
 func (k Keys) ProducersNext() string { return k.root + "producers/next" }
 
+// Transactions is the prefix of all transactional ids.
+func (k Keys) Transactions() string { return k.root + "transactions/" }
+
+// Transaction holds one transactional id.
+func (k Keys) Transaction(id string) string { return k.Transactions() + url.PathEscape(id) }
+
+// ParseTransaction gives the transactional id of a key below Transactions.
+func (k Keys) ParseTransaction(key string) (id string, ok bool) {
+	name, ok := strings.CutPrefix(key, k.Transactions())
+	if !ok {
+		return "", false
+	}
+	id, err := url.PathUnescape(name)
+	return id, err == nil && id != "" && k.Transaction(id) == key
+}
+
 // Groups is the prefix of all groups and their offsets.
 func (k Keys) Groups() string { return k.root + "groups/" }
 
@@ -104,6 +122,14 @@ func (k Keys) GroupOffsets(group string) string { return k.GroupBelow(group) + "
 
 // GroupOffset holds what a group has committed for all partitions of one topic.
 func (k Keys) GroupOffset(group, topic string) string { return k.GroupOffsets(group) + topic }
+
+// GroupPendings is the prefix of the offsets that open transactions will commit for a group.
+func (k Keys) GroupPendings(group string) string { return k.GroupBelow(group) + "pending/" }
+
+// GroupPending holds what one open transaction will commit for a group.
+func (k Keys) GroupPending(group, transaction string) string {
+	return k.GroupPendings(group) + url.PathEscape(transaction)
+}
 
 // ParseGroup takes a key below Groups apart: of a group (topic is "") or of its offsets of a topic.
 func (k Keys) ParseGroup(key string) (group, topic string, ok bool) {

@@ -210,3 +210,20 @@ func TestKeys_TheTableNamesEveryFamily(t *testing.T) {
 		}
 	}
 }
+
+func TestParseTransaction_TakesWhatTransactionMakes(t *testing.T) {
+	k := NewKeys("c")
+	for _, id := range []string{"a", "a/b", "%2F", " ", "ü"} {
+		if got, ok := k.ParseTransaction(k.Transaction(id)); !ok || got != id {
+			t.Errorf("%q: %q, %t", id, got, ok)
+		}
+		if pending := k.GroupPending("g/h", id); !strings.HasPrefix(pending, k.GroupBelow("g/h")) || strings.Count(pending[len(k.GroupBelow("g/h")):], "/") != 1 {
+			t.Errorf("%q", pending)
+		}
+	}
+	for _, key := range []string{k.Transactions(), k.Transactions() + "a/b", k.Transactions() + "%zz", k.Groups() + "a"} {
+		if got, ok := k.ParseTransaction(key); ok {
+			t.Errorf("%q is taken for %q", key, got)
+		}
+	}
+}

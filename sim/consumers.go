@@ -42,17 +42,21 @@ func (w *world) consume(ctx context.Context, in *instance, d *dice, position map
 			parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
 		}
 	}
-	results := in.fetch.Fetch(ctx, fetch.Request{Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
+	isolated := d.chance(.5)
+	results := in.fetch.Fetch(ctx, fetch.Request{ReadCommitted: isolated, Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
 	if in.isDead() || ctx.Err() != nil {
 		return
 	}
 	empty := true
 	for i, r := range results {
+		if isolated {
+			w.judge.ReadCommitted(in.name(), parts[i].Offset, &r)
+		}
 		position[r.TopicPartition] = w.fetched(in, r, parts[i].Offset)
 		empty = empty && len(r.Batches) == 0 && r.Err == nil
 	}
 	for i := range parts {
-		if empty {
+		if empty && !isolated {
 			w.judge.Empty(in.name(), parts[i].TopicPartition, parts[i].Offset, acked[parts[i].TopicPartition])
 		}
 	}

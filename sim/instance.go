@@ -36,6 +36,7 @@ type instance struct {
 	upkeep *upkeep.Upkeep
 	topics *topic.Admin
 	ids    *txn.ProducerIDs
+	txns   *txn.Coordinator
 
 	mu struct {
 		sync.Mutex
@@ -58,7 +59,9 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	bytes := cache.New(w.CacheBytes, w.CacheBytes)
 	entropy := throw(w.seed, "entropy", number, life, "")
 	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
-	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Now: now, Log: log,
+	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
+	in.txns = txn.New(txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: time.Hour, IDRetention: time.Hour})
+	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Transactions: in.txns, Now: now, Log: log,
 		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: 1 << 20, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
 	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second})
 	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
@@ -69,7 +72,6 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 		_, _ = io.ReadFull(&names, id[:])
 		return id
 	}, topic.DefaultSettings())
-	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
 	return in
 }
 
@@ -167,6 +169,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.StampEvery, u.RaiseStamp, time.Time{}}, {in.w.StampEvery, u.RaiseFloor, time.Time{}},
 		{in.w.CheckpointAge, u.Checkpoint, time.Time{}}, {in.w.TrimEvery, u.Trim, time.Time{}},
 		{2 * time.Second, u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
+		{time.Second, in.txns.Expire, time.Time{}},
 	}
 	for wait(ctx, d.between(20*time.Millisecond, 250*time.Millisecond)) {
 		in.gate(&d)

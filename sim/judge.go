@@ -47,7 +47,7 @@ type Judge struct {
 
 // Counts say how much a history held.
 type Counts struct {
-	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted int
+	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted, Transactions int
 }
 
 // Sent is one batch as a client sent it. Its uid stands in the batch as first timestamp.
@@ -61,6 +61,9 @@ type Sent struct {
 	Sequence  int32
 	base      record.Offset // where it was appended
 	appended  bool
+
+	Transaction *transaction // nil: of none
+	fate        fate
 }
 
 // Violation is one thing that must never be.
@@ -88,6 +91,10 @@ type memo struct {
 	epoch record.Epoch
 	next  int32
 	rev   coordination.Revision
+
+	closed int64   // transactions up to this serial have ended
+	open   int64   // serial of the open one; 0: none
+	parts  []*Sent // of the open one
 }
 
 // NewJudge makes a judge. violated and note are called under the judge's lock.

@@ -95,6 +95,9 @@ func (j *Judge) ToldFenced(uid int64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := j.sent[uid]
+	if s.Transaction != nil {
+		return // its transactional id knows of epochs that the partition does not
+	}
 	if m := j.log(s.Partition).producers[s.Producer]; m != nil && m.epoch <= s.Epoch && j.has(s.Partition) {
 		j.bad("fenced without cause", nameOf(s.Partition), "uid %d of producer %d, epoch %d, where epoch %d is known", uid, s.Producer, s.Epoch, m.epoch)
 	}

@@ -106,7 +106,7 @@ func (j *Judge) head(e *coordination.Event) {
 		return
 	}
 	for i := range h.Spans {
-		if id := h.Spans[i].Segment; j.objects[id] == nil {
+		if id := h.Spans[i].Segment; h.Spans[i].Inline == nil && j.objects[id] == nil {
 			j.bad("reference to a missing object", id.String(), "head %s refers to it", e.Key)
 			return
 		}
@@ -154,13 +154,16 @@ func (j *Judge) commit(id ulid.ULID, rev coordination.Revision, c *ledger.Commit
 				j.bad("bytes", key, "run of %v ends at %d in an object of %d", run.Partition, at+e.Bytes, len(body))
 				return
 			}
-			j.entry(run.Partition, rev, body[at:at+e.Bytes], outcomes[i][k])
+			j.entry(run.Partition, rev, body[at:at+e.Bytes], e.Serial, outcomes[i][k])
 			at += e.Bytes
 		}
 	}
+	for i := range c.Markers {
+		j.marker(&c.Markers[i], rev)
+	}
 	for _, x := range c.Expiries {
 		p := j.log(x.Partition)
-		if m := p.producers[x.Producer]; m != nil && m.rev == x.Revision {
+		if m := p.producers[x.Producer]; m != nil && m.rev == x.Revision && m.open == 0 {
 			delete(p.producers, x.Producer)
 			j.counts.Expired++
 		}
@@ -168,7 +171,7 @@ func (j *Judge) commit(id ulid.ULID, rev coordination.Revision, c *ledger.Commit
 }
 
 // entry is one idempotent batch, or some plain ones together.
-func (j *Judge) entry(tp record.TopicPartition, rev coordination.Revision, body []byte, out ledger.Outcome) {
+func (j *Judge) entry(tp record.TopicPartition, rev coordination.Revision, body []byte, serial int64, out ledger.Outcome) {
 	for b, err := range record.Batches(body) {
 		if err != nil {
 			j.bad("bytes", nameOf(tp), "run of %v: %v", tp, err)
@@ -181,7 +184,10 @@ func (j *Judge) entry(tp record.TopicPartition, rev coordination.Revision, body 
 			return
 		}
 		j.counts.Batches++
-		j.decided(tp, rev, s, out)
+		if (serial > 0) != (s.Transaction != nil) {
+			j.bad("bytes", nameOf(tp), "uid %d of %v has serial %d", s.UID, tp, serial)
+		}
+		j.decided(tp, rev, s, serial, out)
 		if out.Kind == ledger.Accepted {
 			out.Base += record.Offset(s.Records)
 		}
@@ -189,10 +195,10 @@ func (j *Judge) entry(tp record.TopicPartition, rev coordination.Revision, body 
 }
 
 // decided compares the outcome of one batch with the judge's own opinion.
-func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *Sent, out ledger.Outcome) {
+func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *Sent, serial int64, out ledger.Outcome) {
 	p := j.log(tp)
 	m := p.producers[s.Producer]
-	want := j.opinion(m, s)
+	want := j.opinion(m, s, serial)
 	j.note(p.name, fmt.Sprintf("revision %d: uid %d, producer %d epoch %d sequence %d: outcome %d at %d", rev, s.UID, s.Producer, s.Epoch, s.Sequence, out.Kind, out.Base))
 	switch {
 	case out.Kind == ledger.Old && !s.appended:
@@ -217,12 +223,17 @@ func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *
 	p.next = out.Base + record.Offset(s.Records)
 	p.batches = append(p.batches, s)
 	if s.Producer != record.NoProducer {
-		p.producers[s.Producer] = &memo{s.Epoch, s.Sequence + s.Records, rev}
+		if m == nil {
+			m = &memo{}
+			p.producers[s.Producer] = m
+		}
+		m.epoch, m.next, m.rev = s.Epoch, s.Sequence+s.Records, rev
+		m.begin(s, serial)
 	}
 }
 
 // opinion is what should become of a batch.
-func (j *Judge) opinion(m *memo, s *Sent) ledger.Kind {
+func (j *Judge) opinion(m *memo, s *Sent, serial int64) ledger.Kind {
 	switch {
 	case !j.has(s.Partition):
 		return ledger.NoTopic
@@ -236,6 +247,10 @@ func (j *Judge) opinion(m *memo, s *Sent) ledger.Kind {
 		return ledger.Fenced
 	case s.appended:
 		return ledger.Duplicate
+	case serial > 0 && serial <= m.closed:
+		return ledger.Fenced
+	case m.open > 0 && serial != m.open:
+		return ledger.TxnState
 	case s.Epoch > m.epoch && s.Sequence == 0, s.Epoch == m.epoch && s.Sequence == m.next:
 		return ledger.Accepted
 	}

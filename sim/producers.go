@@ -18,13 +18,16 @@ type batch struct {
 	bytes []byte
 	first time.Time // when it was first sent
 	dice  dice
+
+	transaction string // transactional id; "": none
+	implicit    bool
 }
 
 // newBatch makes a batch that can be told from all others.
-func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence) *batch {
+func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence, of ...*transaction) *batch {
 	uid := w.nextUID.Add(1)
 	d := throw(w.seed, "batch", int(uid), 0, "")
-	b := record.NewBatch(record.Settings{Sequence: sequence})
+	b := record.NewBatch(record.Settings{Sequence: sequence, Transactional: len(of) > 0})
 	n := 1 + d.below(3)
 	for range n {
 		value := make([]byte, 4+d.below(60))
@@ -42,6 +45,9 @@ func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence) *b
 		out.Producer, out.Epoch, out.Sequence = sequence.Producer, sequence.Epoch, sequence.First
 	}
 	sent := out.Sent
+	for _, t := range of {
+		w.judge.Begun(t, &sent)
+	}
 	w.judge.Send(&sent)
 	return out
 }
@@ -56,7 +62,7 @@ func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*bat
 	incoming := make([]ingest.Incoming, len(batches))
 	for i, b := range batches {
 		none[i] = ingest.Outcome{Err: errNoAnswer}
-		incoming[i] = ingest.Incoming{Partition: b.Partition, Batch: b.bytes}
+		incoming[i] = ingest.Incoming{Partition: b.Partition, Batch: b.bytes, Transaction: b.transaction, Implicit: b.implicit}
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.between(500*time.Millisecond, 3*time.Second))
 	defer cancel()

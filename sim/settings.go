@@ -24,6 +24,8 @@ type Settings struct {
 	SkewFirst, SkewStep time.Duration
 
 	Plain, Idempotent, Consumers int
+	Transactional                int           // clients; several share a transactional id
+	TransactionMax               time.Duration // their time-out
 	Think                        time.Duration // of a client between two batches, on average
 
 	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction
@@ -69,6 +71,8 @@ func Draw(seed uint64) Settings {
 		s.SweepGrace = 0
 	}
 	s.Faults.scale([]float64{0, 1, 1, 2, 4}[d.below(5)])
+	dt := throw(seed, "transactions", 0, 0, "")
+	s.Transactional, s.TransactionMax = 1+dt.below(3), dt.between(4*time.Second, 12*time.Second)
 	switch d.below(3) {
 	case 0:
 		s.SkewFirst = -d.between(time.Minute, 15*time.Minute)

@@ -123,6 +123,9 @@ func (w *world) live() {
 	for i := range w.Idempotent {
 		clients.Go(func() { w.idempotent(ctx, i) })
 	}
+	for i := range w.Transactional {
+		clients.Go(func() { w.transactional(ctx, i) })
+	}
 	for i := range w.Consumers {
 		admins.Go(func() { w.consumer(busy, i) })
 	}
@@ -216,6 +219,12 @@ func (w *world) rest(ctx context.Context) {
 	for _, in := range w.all() {
 		w.probe(ctx, in)
 		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
+	}
+	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
+		return
+	}
+	if wait(ctx, w.TransactionMax) {
+		w.judge.NothingOpen()
 	}
 	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
 		return

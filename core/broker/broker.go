@@ -56,6 +56,8 @@ type Broker struct {
 	upkeep    *upkeep.Upkeep
 	instances *instance.Registry
 	groups    *group.Coordinator
+	producers *txn.ProducerIDs
+	txns      *txn.Coordinator
 	kafka     *wire.Server
 	listeners []listener
 	http      net.Listener
@@ -90,19 +92,22 @@ func New(s Settings) (*Broker, error) {
 	b.KV = s.KV
 	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream")})
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
-	b.ingest = ingest.New(ingest.Settings{
-		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Now: time.Now, Log: s.Log.With("part", "ingest"),
-		Linger: s.Linger, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
-		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
-	})
-	b.upkeep = upkeep.New(upkeep.Settings{
-		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
-	}.Defaults())
 	b.instances = instance.New(instance.Settings{
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
 		Self: instance.Info{Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
 	})
 	b.groups = b.coordinator(keys)
+	b.producers = txn.NewProducerIDs(s.KV, keys, b.stream)
+	b.txns = b.transactions(keys)
+	b.ingest = ingest.New(ingest.Settings{
+		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Transactions: b.txns, Now: time.Now, Log: s.Log.With("part", "ingest"),
+		Linger: s.Linger, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
+		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
+	})
+	b.upkeep = upkeep.New(upkeep.Settings{
+		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
+		More: []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
+	}.Defaults())
 	b.kafka = b.frontEnd(keys, store)
 	b.gauges()
 	return b, nil
@@ -131,11 +136,14 @@ func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire
 		Reader:    reader,
 		Inspector: reader,
 		Cluster:   b.instances,
-		Producers: txn.NewProducerIDs(b.KV, keys, b.stream),
+		Producers: b.producers,
 		Records:   recordDeleter{b.upkeep},
 		Admin:     topic.New(b.KV, keys, b.stream, newTopicID, defaults),
 		Groups:    b.groups,
-		Shown:     wire.Shown{GroupLimits: b.groups.Limits, OffsetsRetention: b.groups.OffsetsRetention, ProducerExpiry: b.upkeep.ProducerExpiry},
+
+		Transactions: b.txns,
+
+		Shown: wire.Shown{GroupLimits: b.groups.Limits, OffsetsRetention: b.groups.OffsetsRetention, ProducerExpiry: b.upkeep.ProducerExpiry},
 	}, b.Log.With("part", "kafka"))
 }
 

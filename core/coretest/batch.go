@@ -18,6 +18,13 @@ func Idempotent(tp record.TopicPartition, id record.ProducerID, epoch record.Epo
 	return Batch(tp, record.Settings{Sequence: &record.Sequence{Producer: id, Epoch: epoch, First: first}}, time.Now().UnixMilli(), values...)
 }
 
+// Transactional is a batch of a transaction of a KIP-890 client.
+func Transactional(transaction string, tp record.TopicPartition, id record.ProducerID, epoch record.Epoch, first int32, values ...string) ingest.Incoming {
+	in := Batch(tp, record.Settings{Transactional: true, Sequence: &record.Sequence{Producer: id, Epoch: epoch, First: first}}, time.Now().UnixMilli(), values...)
+	in.Transaction, in.Implicit = transaction, true
+	return in
+}
+
 // Batch makes one of values, with key "k", a millisecond apart.
 func Batch(tp record.TopicPartition, s record.Settings, ms int64, values ...string) ingest.Incoming {
 	b := record.NewBatch(s)

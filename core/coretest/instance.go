@@ -9,10 +9,13 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/txn"
 	"github.com/firnlog/firnlog/core/upkeep"
 	"github.com/firnlog/firnlog/objectstore"
 )
@@ -58,6 +61,8 @@ type Instance struct {
 	Ingest  *ingest.Ingest
 	Fetch   *fetch.Fetcher
 	Upkeep  *upkeep.Upkeep
+	Groups  *group.Coordinator
+	Txns    *txn.Coordinator
 
 	skew    atomic.Int64
 	flushes atomic.Int64
@@ -84,6 +89,12 @@ func (c *Cluster) Instance(name string, o Options) *Instance {
 	return in
 }
 
+// alone coordinates everything: an instance of a test is asked directly.
+type alone struct{}
+
+func (alone) Live() []instance.Info { return []instance.Info{{Node: 1}} }
+func (alone) Self() int32           { return 1 }
+
 // Build puts an instance together and starts nothing.
 func (c *Cluster) Build(name string, o Options) *Instance {
 	o = o.defaults()
@@ -94,13 +105,21 @@ func (c *Cluster) Build(name string, o Options) *Instance {
 	in.Store = objectstore.NewFault(c.Disk, func(op objectstore.Op, key string) objectstore.Decision { return c.decideStore(name, op, key) }, clock)
 	in.Stream = stream.New(stream.Settings{KV: in.KV, Keys: c.Keys, Now: in.Now, Entropy: c.entropy(), Log: Quiet(), PageMax: o.PageMax})
 	in.Cache = cache.New(o.CacheBytes, o.CacheBytes)
+	in.Groups = group.New(group.Settings{
+		KV: in.KV, Keys: c.Keys, View: in.Stream, Cluster: alone{}, Now: in.Now, NewID: func() string { return name }, Log: Quiet(), Limits: group.DefaultLimits(),
+	})
+	in.Txns = txn.New(txn.Settings{
+		KV: in.KV, Keys: c.Keys, View: in.Stream, Offsets: in.Groups, Cluster: alone{}, Producers: txn.NewProducerIDs(in.KV, c.Keys, in.Stream), Log: Quiet(),
+		TimeoutMax: txn.DefaultTimeoutMax, IDRetention: txn.DefaultIDRetention,
+	})
 	in.Ingest = ingest.New(ingest.Settings{
-		Store: in.Store, KV: in.KV, Keys: c.Keys, Stream: in.Stream, Cache: in.Cache, Now: in.Now, Log: Quiet(),
+		Store: in.Store, KV: in.KV, Keys: c.Keys, Stream: in.Stream, Cache: in.Cache, Transactions: in.Txns, Now: in.Now, Log: Quiet(),
 		Linger: o.Linger, SegmentBytes: o.SegmentBytes, MemoryMax: o.MemoryMax, UploadsMax: o.UploadsMax, GiveUpAfter: 30 * time.Second,
 		Flushed: func(ingest.Flush) { in.flushes.Add(1) },
 	})
 	in.Fetch = fetch.New(fetch.Settings{Store: in.Store, Stream: in.Stream, Cache: in.Cache, Log: Quiet(), ResponseBytesMax: 50 << 20, LoadsMax: 4, TailAge: 2 * time.Minute})
 	settings := upkeep.Settings{Store: in.Store, KV: in.KV, Keys: c.Keys, Stream: in.Stream, Now: in.Now, Log: Quiet(), Holder: name}.Defaults()
+	settings.More = []upkeep.Step{{Name: "transactions", Every: 5 * time.Second, Do: in.Txns.Expire}}
 	if o.Upkeep != nil {
 		o.Upkeep(&settings)
 	}

@@ -27,11 +27,17 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 		if p.doubt != nil {
 			out.Err = p.doubt
 		} else {
-			out.Batches, out.Err = f.batches(p, min(p.BytesMax, limit-total), total == 0)
+			var end record.Offset
+			out.Batches, end, out.Err = f.batches(p, min(p.BytesMax, limit-total), total == 0)
 			if len(out.Batches) == 0 {
 				out.Batches = nil
 			}
 			total += len(out.Batches)
+			for _, a := range p.aborted {
+				if a.First < end {
+					out.Aborted = append(out.Aborted, Aborted{a.Producer, a.First})
+				}
+			}
 		}
 		enough = enough || out.Err != nil
 		results[i] = out
@@ -57,15 +63,19 @@ func (p *plan) loaded() int {
 	return int(total)
 }
 
-// batches copies whole batches from the partition's offset on. An error counts
+// batches copies whole batches from the partition's offset on; end is the offset after them. An error counts
 // only when nothing could be read before it.
-func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) ([]byte, error) {
-	out := make([]byte, 0, max(min(limit, p.loaded()), 0)) // growing would cost as much again
+func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end record.Offset, err error) {
+	out = make([]byte, 0, max(min(limit, p.loaded()), 0)) // growing would cost as much again
 	full := false
 	for k := range p.spans {
 		err := eachBatch(p.objects[k], &p.spans[k], func(base record.Offset, h record.Header, b []byte) bool {
 			if base+record.Offset(h.LastOffsetDelta) < p.Offset {
 				return true
+			}
+			if base >= p.end { // a span goes on where an open transaction begins
+				full = true
+				return false
 			}
 			if full = len(out)+len(b) > limit && (len(out) > 0 || !atLeastOne); full {
 				return false
@@ -73,22 +83,23 @@ func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) ([]byte, error) {
 			at := len(out)
 			out = append(out, b...)
 			record.Stamp(out[at:], base)
+			end = base + record.Offset(h.LastOffsetDelta) + 1
 			return true
 		})
 		if err != nil {
-			f.Cache.Drop(ledger.SegmentKey(p.spans[k].Segment))
+			f.Cache.Drop(keyOf(&p.spans[k]))
 			f.Log.Error("stored batches cannot be read", "partition", p.TopicPartition, "segment", p.spans[k].Segment, "error", err)
-			return out, onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
+			return out, end, onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
 		}
 		if full {
-			return out, nil
+			return out, end, nil
 		}
 	}
 	if p.failed != nil {
 		f.Log.Warn("segment cannot be read", "partition", p.TopicPartition, "error", p.failed)
-		return out, onlyFirst(out, classOf(p.failed))
+		return out, end, onlyFirst(out, classOf(p.failed))
 	}
-	return out, nil
+	return out, end, nil
 }
 
 func onlyFirst(out []byte, err error) error {
@@ -111,6 +122,12 @@ func classOf(err error) error {
 // that follow. The headers are therefore added up first; where they do not come to what the log says,
 // every batch is checked by its CRC, and those before the first damaged one are as good as ever.
 func eachBatch(o *cache.Object, s *ledger.Span, fn func(base record.Offset, h record.Header, b []byte) bool) error {
+	if s.Inline != nil {
+		b := s.Inline.Batch()
+		h, err := record.ReadHeader(b)
+		fn(s.Base, h, b)
+		return err
+	}
 	damage := addUp(o, s)
 	base := s.Base
 	for _, piece := range o.Range(s.Position, s.Length) {

@@ -180,7 +180,9 @@ func (f *Fetcher) unavailable(r Request, err error) []Result {
 type plan struct {
 	Partition
 	bounds  Bounds
-	doubt   error // an answer that needs a barrier
+	end     record.Offset    // what is read lies below it
+	doubt   error            // an answer that needs a barrier
+	aborted []ledger.Aborted // read_committed: of all that was planned, at the same revision
 	spans   []ledger.Span
 	heat    []cache.Heat
 	objects []*cache.Object // of the spans that could be loaded
@@ -219,7 +221,11 @@ func (f *Fetcher) plan(r Request) ([]plan, error) {
 				p.doubt = ErrOutOfRange
 			case planned < int64(max(r.BytesMax, 1)):
 				planned += f.planSpans(l, state, p, end)
+				if n := len(p.spans); r.ReadCommitted && n > 0 {
+					p.aborted = state.AbortedIn(p.Offset, min(p.spans[n-1].End, end))
+				}
 			}
+			p.end = end
 		}
 	})
 	return plans, err
@@ -243,6 +249,14 @@ func (f *Fetcher) planSpans(l *ledger.Ledger, state *ledger.Partition, p *plan, 
 		at = s.End
 	}
 	return bytes
+}
+
+// keyOf names the object that holds a span; "" for a marker, which none does.
+func keyOf(s *ledger.Span) string {
+	if s.Inline != nil {
+		return ""
+	}
+	return ledger.SegmentKey(s.Segment)
 }
 
 func (f *Fetcher) heatOf(l *ledger.Ledger, s *ledger.Span) cache.Heat {

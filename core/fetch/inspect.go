@@ -20,7 +20,9 @@ type Inspector interface {
 type Producer struct {
 	ID    record.ProducerID
 	Epoch record.Epoch
-	Last  int32 // sequence of its last record
+	Last  int32 // sequence of its last record; -1: none of this epoch
+	// Open is the first offset of its open transaction; -1: it has none.
+	Open record.Offset
 }
 
 var _ Inspector = (*Fetcher)(nil)
@@ -34,7 +36,13 @@ func (f *Fetcher) Bytes(tp record.TopicPartition) (n int64, err error) {
 // Producers implements Inspector.
 func (f *Fetcher) Producers(tp record.TopicPartition) (out []Producer, err error) {
 	err = f.inspect(func(l *ledger.Ledger) {
-		l.Partition(tp).EachProducer(func(p ledger.HeadProducer) { out = append(out, Producer{p.ID, p.Epoch, p.Last}) })
+		l.Partition(tp).EachProducer(func(p ledger.HeadProducer) {
+			one := Producer{p.ID, p.Epoch, p.Last, -1}
+			if p.OpenSerial > 0 {
+				one.Open = p.OpenFirst
+			}
+			out = append(out, one)
+		})
 	})
 	return out, err
 }

@@ -25,7 +25,7 @@ func TestInspector_SizesAndProducersOfWhatAnotherInstanceWrote(t *testing.T) {
 		if n, err := f.b.Fetch.Bytes(record.TopicPartition{Topic: f.tp.Topic, Partition: 5000}); n != 0 || err != nil {
 			t.Errorf("unknown partition: %d bytes, %v", n, err)
 		}
-		if known, err := f.b.Fetch.Producers(f.part(2)); len(known) != 1 || err != nil || known[0] != (fetch.Producer{ID: 9, Epoch: 4, Last: 1}) {
+		if known, err := f.b.Fetch.Producers(f.part(2)); len(known) != 1 || err != nil || known[0] != (fetch.Producer{ID: 9, Epoch: 4, Last: 1, Open: -1}) {
 			t.Errorf("%v, %v", known, err)
 		}
 		if known, err := f.b.Fetch.Producers(f.tp); len(known) != 0 || err != nil {

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firnlog/core/cache"
-	"github.com/firnlog/firnlog/core/ledger"
 )
 
 const (
@@ -126,7 +125,10 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 		p := &plans[i]
 		p.objects = make([]*cache.Object, len(p.spans))
 		for k := range p.spans {
-			key := ledger.SegmentKey(p.spans[k].Segment)
+			key := keyOf(&p.spans[k])
+			if key == "" {
+				continue
+			}
 			if o, ok := f.Cache.Lookup(key); ok {
 				p.objects[k] = o
 				continue
@@ -152,10 +154,10 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 // take keeps what was loaded before the first failure. What was not waited for is none.
 func (p *plan) take(loads map[string]*loading, impatient bool) {
 	for k := range p.spans {
-		if p.objects[k] != nil {
+		if p.objects[k] != nil || p.spans[k].Inline != nil {
 			continue
 		}
-		l := loads[ledger.SegmentKey(p.spans[k].Segment)]
+		l := loads[keyOf(&p.spans[k])]
 		if p.objects[k] = l.object; l.err == nil {
 			continue
 		}

@@ -47,6 +47,8 @@ func twice(look func() (Found, error)) (Found, error) {
 	return found, err
 }
 
+// Both look-ups find records: transaction markers are passed over.
+//
 // atTime looks at spans in the order of offsets and opens those whose max timestamp says that
 // they hold such a record.
 func (f *Fetcher) atTime(ctx context.Context, tp record.TopicPartition, ms int64, readCommitted bool) (Found, error) {
@@ -58,7 +60,7 @@ func (f *Fetcher) atTime(ctx context.Context, tp record.TopicPartition, ms int64
 	if readCommitted {
 		end = bounds.LastStable
 	}
-	want := func(s *ledger.Span) bool { return s.MaxTimestamp >= ms }
+	want := func(s *ledger.Span) bool { return s.Inline == nil && s.MaxTimestamp >= ms }
 	for from := bounds.LogStart; from < end; {
 		s, heat, ok := f.span(tp, from, want)
 		if !ok || s.Base >= end {
@@ -93,10 +95,12 @@ func (f *Fetcher) maxTimestamp(ctx context.Context, tp record.TopicPartition) (F
 	}
 	greatest := int64(-1)
 	f.span(tp, bounds.LogStart, func(s *ledger.Span) bool {
-		greatest = max(greatest, s.MaxTimestamp)
+		if s.Inline == nil {
+			greatest = max(greatest, s.MaxTimestamp)
+		}
 		return false
 	})
-	s, heat, ok := f.span(tp, bounds.LogStart, func(s *ledger.Span) bool { return s.MaxTimestamp == greatest })
+	s, heat, ok := f.span(tp, bounds.LogStart, func(s *ledger.Span) bool { return s.Inline == nil && s.MaxTimestamp == greatest })
 	if !ok {
 		return Found{-1, -1}, nil
 	}

@@ -32,5 +32,6 @@ var (
 	ErrOldCommit            = errors.New("offsets of such a group need a newer version of this request")
 	ErrSubscribed           = errors.New("the group is subscribed to the topic")
 	ErrMetadataTooLarge     = errors.New("offset metadata is too large")
+	ErrPendingTooLarge      = errors.New("the offsets of a transaction must fit one etcd transaction")
 	ErrUnknownTopic         = errors.New("unknown topic or partition")
 )

@@ -33,11 +33,15 @@ type FetchedTopic struct {
 	Name       string
 	ID         record.TopicID
 	Partitions map[int32]Committed
-	Unstable   map[int32]bool // an open transaction may still replace it; empty until transactions write pending offsets
+	Unstable   map[int32]bool // an open transaction may still replace it
 }
 
-// Numbers are the partitions with offsets, in order.
-func (t *FetchedTopic) Numbers() []int32 { return slices.Sorted(maps.Keys(t.Partitions)) }
+// Numbers are the partitions with offsets or pending ones, in order.
+func (t *FetchedTopic) Numbers() []int32 {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(t.Partitions)), maps.Keys(t.Unstable))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // FetchOffsets reads what a group has committed, in the order of the topics asked for; a topic without offsets is left out.
 //
@@ -55,12 +59,18 @@ func (c *Coordinator) FetchOffsets(ctx context.Context, name string, r FetchRequ
 		}
 	}
 	topics := r.Topics
-	found, err := c.committed(ctx, name, topics)
+	var found, unstable map[string]*topicOffsets
+	var err error
+	if r.RequireStable {
+		found, unstable, err = c.stable(ctx, name)
+	} else {
+		found, err = c.committed(ctx, name, topics)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if topics == nil {
-		if topics, err = c.live(found); err != nil {
+		if topics, err = c.live(found, unstable); err != nil {
 			return nil, err
 		}
 	}
@@ -70,7 +80,7 @@ func (c *Coordinator) FetchOffsets(ctx context.Context, name string, r FetchRequ
 			out = append(out, FetchedTopic{Name: t.Name, ID: t.ID, Partitions: o.partitions})
 		}
 	}
-	return out, nil
+	return withUnstable(out, topics, unstable), nil
 }
 
 // committed reads a group's offsets of some topics, or of all.
@@ -102,13 +112,15 @@ func (c *Coordinator) committed(ctx context.Context, name string, topics []Fetch
 }
 
 // live are the topics of these offsets that are still there.
-func (c *Coordinator) live(found map[string]*topicOffsets) ([]FetchTopic, error) {
+func (c *Coordinator) live(found, pending map[string]*topicOffsets) ([]FetchTopic, error) {
 	topics, err := c.topics()
 	if err != nil {
 		return nil, err
 	}
 	var out []FetchTopic
-	for _, name := range slices.Sorted(maps.Keys(found)) {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(found)), maps.Keys(pending))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		if t, ok := topics.name(name); ok {
 			out = append(out, FetchTopic{Name: name, ID: t.ID})
 		}

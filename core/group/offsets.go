@@ -57,12 +57,24 @@ func (o *offsetJSON) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func (t *topicOffsets) encode() []byte {
+func (t *topicOffsets) json() offsetsJSON {
 	v := offsetsJSON{Version: stateVersion, ID: t.id, Offsets: []offsetJSON{}}
 	for _, n := range slices.Sorted(maps.Keys(t.partitions)) {
 		v.Offsets = append(v.Offsets, offsetJSON{n, t.partitions[n]})
 	}
-	b, err := json.Marshal(v)
+	return v
+}
+
+func (v *offsetsJSON) offsets() *topicOffsets {
+	t := &topicOffsets{id: v.ID, partitions: map[int32]Committed{}}
+	for _, o := range v.Offsets {
+		t.partitions[o.partition] = o.Committed
+	}
+	return t
+}
+
+func (t *topicOffsets) encode() []byte {
+	b, err := json.Marshal(t.json())
 	if err != nil {
 		panic(fmt.Sprintf("encode offsets: %v", err)) // cannot be: only strings and numbers
 	}
@@ -81,10 +93,8 @@ func decodeOffsets(item coordination.Item) (*topicOffsets, error) {
 	if v.Version != stateVersion {
 		return nil, fmt.Errorf("decode %s: version %d is not known to this build: upgrade it", item.Key, v.Version)
 	}
-	t := &topicOffsets{id: v.ID, partitions: map[int32]Committed{}, mod: item.Mod}
-	for _, o := range v.Offsets {
-		t.partitions[o.partition] = o.Committed
-	}
+	t := v.offsets()
+	t.mod = item.Mod
 	return t, nil
 }
 

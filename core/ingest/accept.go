@@ -21,7 +21,7 @@ import (
 func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 	p := newPending(len(in))
 	for i := range in {
-		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1}
+		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit}
 		linger, refused := g.accept(ctx, &it)
 		if refused != nil {
 			p.resolve(i, *refused)
@@ -46,8 +46,8 @@ func (g *Ingest) accept(ctx context.Context, it *item) (linger time.Duration, re
 	if err != nil {
 		return 0, refuse(err)
 	}
-	if h.IsTransactional() {
-		return 0, refuse(ErrTransactional)
+	if h.IsTransactional() && it.transaction == "" {
+		return 0, refuse(ErrNoTransaction)
 	}
 	if refused := g.checkContent(t, it.batch, h); refused != nil {
 		return 0, refused
@@ -70,6 +70,9 @@ func entryOf(h record.Header) ledger.Entry {
 	e := ledger.Entry{Records: int64(h.Records), Bytes: int64(h.Size), MaxTimestamp: h.MaxTimestamp, Producer: record.NoProducer}
 	if h.HasProducer() {
 		e.Producer, e.Epoch, e.Sequence = h.Producer, h.Epoch, h.FirstSequence
+	}
+	if h.IsTransactional() {
+		e.Serial = ledger.SerialUnknown
 	}
 	return e
 }

@@ -95,11 +95,11 @@ func TestAdd_RefusesWhatCanNeverBecomeRight(t *testing.T) {
 			in   ingest.Incoming
 			want error
 		}{
-			"damaged":       {damaged, record.ErrCorrupt},
-			"cut":           {ingest.Incoming{Partition: f.tp, Batch: damaged.Batch[:70]}, record.ErrCorrupt},
-			"too large":     {coretest.Plain(f.tp, strings.Repeat("x", 2000)), record.ErrTooLarge},
-			"fenced":        {coretest.Idempotent(f.tp, 7, 2, 0, "x"), ingest.ErrFenced},
-			"transactional": {coretest.Batch(f.tp, record.Settings{Transactional: true, Sequence: &record.Sequence{Producer: 9}}, 1, "x"), ingest.ErrTransactional},
+			"damaged":                     {damaged, record.ErrCorrupt},
+			"cut":                         {ingest.Incoming{Partition: f.tp, Batch: damaged.Batch[:70]}, record.ErrCorrupt},
+			"too large":                   {coretest.Plain(f.tp, strings.Repeat("x", 2000)), record.ErrTooLarge},
+			"fenced":                      {coretest.Idempotent(f.tp, 7, 2, 0, "x"), ingest.ErrFenced},
+			"transactional without an id": {coretest.Batch(f.tp, record.Settings{Transactional: true, Sequence: &record.Sequence{Producer: 9}}, 1, "x"), ingest.ErrNoTransaction},
 		} {
 			if out := f.a.Produce(c.in)[0]; !errors.Is(out.Err, c.want) || out.Base != -1 {
 				t.Errorf("%s: %+v, want %v", name, out, c.want)

@@ -16,6 +16,10 @@ type item struct {
 	entry     ledger.Entry
 	appendMs  int64 // LogAppendTime, or -1
 
+	transaction string // of the request; the batch is of it where its entry has a serial
+	implicit    bool
+	refused     error // the transaction does not have it: left out of the commit
+
 	// where the commit names it: set when the commit record is made
 	run, slot int
 	delta     record.Offset // records before it in its entry

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -21,12 +22,18 @@ func (g *Ingest) commits(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for _, f := range group {
+			g.leaveOut(f)
+		}
 		if first := group[0]; first.err != nil {
 			g.Log.Error("segment not stored; its producers are told to try again", "error", first.err)
 			g.fail(first, fmt.Errorf("%w: %w", ErrNotAppended, first.err))
 			continue
 		}
-		g.commit(ctx, newSending(g, group))
+		group = slices.DeleteFunc(group, func(f *flush) bool { return len(f.runs) == 0 }) // no batch is left: the object is for sweep
+		if len(group) > 0 {
+			g.commit(ctx, newSending(g, group))
+		}
 	}
 }
 
@@ -201,7 +208,7 @@ func (g *Ingest) learn(ctx context.Context, s *sending, rev coordination.Revisio
 		report.Batches += len(f.items)
 		report.Bytes += f.size
 		report.Put = max(report.Put, f.took)
-		report.Queued = max(report.Queued, s.started.Sub(f.sealed)-f.took)
+		report.Queued = max(report.Queued, s.started.Sub(f.since)-f.took)
 	}
 	if g.Flushed != nil {
 		g.Flushed(report)
@@ -251,6 +258,8 @@ func (it *item) outcome(out ledger.Outcome) Outcome {
 		o.Err = ErrUnknownProducer
 	case ledger.Fenced:
 		o.Err = ErrFenced
+	case ledger.TxnState:
+		o.Err = ErrTxnState
 	case ledger.NoTopic:
 		o.Err = ErrUnknownPartition
 	case ledger.Covered:

@@ -25,7 +25,8 @@ import (
 
 // The flow of a batch:
 //
-//	Add ── accept ──► batcher ──Take──► seal ──► put ─┐ (several at a time)
+//	Add ── accept ──► batcher ──Take──► seal ──► put ─┐ (several at a time; beside it transactional
+//	                                      │           │  batches get their membership, join.go)
 //	                                      │           ▼
 //	                                      └─ line ──► commit (one at a time, in sealing order)
 //	                                                  │
@@ -53,9 +54,11 @@ type Settings struct {
 	Keys   coordination.Keys
 	Stream *stream.Stream
 	Cache  *cache.Cache
-	Now    func() time.Time
-	Log    *slog.Logger
-	Random io.Reader // nil is fine; kept for back-off jitter
+	// Transactions gives transactional batches their membership; nil: there are none.
+	Transactions Transactions
+	Now          func() time.Time
+	Log          *slog.Logger
+	Random       io.Reader // nil is fine; kept for back-off jitter
 
 	Linger       time.Duration
 	SegmentBytes int64 // flush at this size
@@ -109,12 +112,13 @@ func New(s Settings) *Ingest {
 type flush struct {
 	id     ulid.ULID
 	items  []item
-	runs   []ledger.Run // of this segment alone
+	sealed []segment.Run // where each partition's batches stand
+	runs   []ledger.Run  // what the commit says of them; made once memberships are known
 	body   [][]byte
 	size   int64
-	sealed time.Time
+	since  time.Time     // when it was sealed
 	took   time.Duration // of the put
-	put    chan struct{} // closed when err is set
+	put    chan struct{} // closed when err and runs are set
 	err    error
 }
 
@@ -216,7 +220,7 @@ func (g *Ingest) take() *flush {
 	items := g.mu.batcher.Take()
 	g.mu.Unlock()
 	slices.SortStableFunc(items, func(a, b item) int { return a.partition.Compare(b.partition) })
-	f := &flush{items: items, sealed: g.Now(), put: make(chan struct{})}
+	f := &flush{items: items, since: g.Now(), put: make(chan struct{})}
 	var parts []segment.Partition
 	for i := range items {
 		if n := len(parts); n == 0 || parts[n-1].TopicPartition != items[i].partition {
@@ -231,34 +235,48 @@ func (g *Ingest) take() *flush {
 		return f
 	}
 	f.body, f.size = sealed.Chunks, sealed.Size
-	f.runs = runsOf(items, sealed.Runs)
+	f.sealed = sealed.Runs
 	return f
 }
 
 // runsOf lists the entries of each run and tells each item where it stands.
-// Neighbours without a producer id share one entry.
-func runsOf(items []item, runs []segment.Run) []ledger.Run {
-	out := make([]ledger.Run, len(runs))
+// Neighbours without a producer id share one entry. A batch that is left out ends a run: behind its
+// bytes another one begins.
+func runsOf(items []item, sealed []segment.Run) (out []ledger.Run) {
 	k := 0
-	for i, r := range runs {
-		run := ledger.Run{Partition: r.TopicPartition, Position: r.Position}
+	for _, r := range sealed {
+		position, begin := r.Position, true
 		for ; k < len(items) && items[k].partition == r.TopicPartition; k++ {
 			it := &items[k]
-			last := len(run.Entries) - 1
-			if last >= 0 && it.entry.Producer == record.NoProducer && run.Entries[last].Producer == record.NoProducer {
-				e := &run.Entries[last]
-				it.run, it.slot, it.delta = i, last, record.Offset(e.Records)
-				e.Records += it.entry.Records
-				e.Bytes += it.entry.Bytes
-				e.MaxTimestamp = max(e.MaxTimestamp, it.entry.MaxTimestamp)
+			if it.refused != nil {
+				position, begin = position+it.entry.Bytes, true
 				continue
 			}
-			it.run, it.slot, it.delta = i, last+1, 0
-			run.Entries = append(run.Entries, it.entry)
+			if begin {
+				out = append(out, ledger.Run{Partition: r.TopicPartition, Position: position})
+				begin = false
+			}
+			it.run = len(out) - 1
+			it.joinRun(&out[it.run])
+			position += it.entry.Bytes
 		}
-		out[i] = run
 	}
 	return out
+}
+
+// joinRun adds the batch to the run's end.
+func (it *item) joinRun(run *ledger.Run) {
+	last := len(run.Entries) - 1
+	if last >= 0 && it.entry.Producer == record.NoProducer && run.Entries[last].Producer == record.NoProducer {
+		e := &run.Entries[last]
+		it.slot, it.delta = last, record.Offset(e.Records)
+		e.Records += it.entry.Records
+		e.Bytes += it.entry.Bytes
+		e.MaxTimestamp = max(e.MaxTimestamp, it.entry.MaxTimestamp)
+		return
+	}
+	it.slot, it.delta = last+1, 0
+	run.Entries = append(run.Entries, it.entry)
 }
 
 // name draws a fresh id, as late as can be: from then on the floor gives the segment one lag until it may
@@ -272,12 +290,14 @@ func (g *Ingest) name(f *flush) error {
 	return nil
 }
 
-// upload puts the segment, if it could be sealed and named.
+// upload puts the segment, if it could be sealed and named, and gets its transactional batches their membership.
 func (g *Ingest) upload(ctx context.Context, f *flush) {
 	defer close(f.put)
+	joins := g.join(ctx, f.items)
 	if f.err == nil {
 		f.err = g.store(ctx, f)
 	}
+	g.joined(f, joins)
 }
 
 // store puts the segment under its id.

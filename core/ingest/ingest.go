@@ -16,6 +16,10 @@ import (
 type Incoming struct {
 	Partition record.TopicPartition
 	Batch     []byte // v2; not copied, and kept by the cache: must never change again
+	// Transaction is the transactional id of the request; "": none. Implicit: its transactional batches make their
+	// partitions members of the transaction (KIP-890), else the client has done so before.
+	Transaction string
+	Implicit    bool
 }
 
 // Outcome is what became of one batch.
@@ -51,6 +55,8 @@ var (
 	ErrNotAppended = errors.New("not appended")
 	// ErrUnknown: it may have been appended or may be later; only an idempotent retry is safe.
 	ErrUnknown = errors.New("outcome unknown")
-	// ErrTransactional: transactions are not served yet.
-	ErrTransactional = errors.New("transactions are not supported")
+	// ErrNoTransaction: a transactional batch in a request without a transactional id.
+	ErrNoTransaction = errors.New("transactional batch without a transactional id")
+	// ErrTxnState: the partition is not a member of the transaction, or another one of the producer is open.
+	ErrTxnState = errors.New("batch does not fit the state of its producer's transaction")
 )

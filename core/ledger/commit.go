@@ -21,12 +21,15 @@ const CommitBytesMax = 512 << 10
 //	segments  n, then each: id 16 bytes, size n
 //	topics    n, then each: id 16 bytes
 //	runs      n, then each: segment n, topic n (indexes), partition n, position n, entries n, then each:
-//	            kind 1 byte (0 plain, 1 idempotent), records n, bytes n, max timestamp z (difference to the entry before)
-//	            idempotent: producer n, epoch n, first sequence n
+//	            kind 1 byte (0 plain, 1 idempotent, 2 transactional), records n, bytes n, max timestamp z (difference to the entry before)
+//	            idempotent and transactional: producer n, epoch n, first sequence n
+//	            transactional: serial n
+//	markers   n, then each: see appendMarker
 //	expiries  n, then each: topic n (index), partition n, producer n, revision n
 type Commit struct {
 	Segments []SegmentRef
 	Runs     []Run
+	Markers  []Marker
 	Expiries []Expiry
 }
 
@@ -53,7 +56,12 @@ type Entry struct {
 	Producer     record.ProducerID // NoProducer: plain
 	Epoch        record.Epoch
 	Sequence     int32 // of the first record
+	// Serial is the server's count of the transaction that the batch belongs to; 0: of none.
+	Serial int64
 }
+
+// SerialUnknown stands for a serial that is not known yet, where a batch is only asked about.
+const SerialUnknown int64 = -1
 
 // Expiry forgets a producer if nothing touched it after Revision.
 type Expiry struct {
@@ -75,6 +83,11 @@ func (r *Run) Length() int64 {
 func (c *Commit) Partitions(fn func(record.TopicPartition)) {
 	for i := range c.Runs {
 		fn(c.Runs[i].Partition)
+	}
+	for i := range c.Markers {
+		for _, tp := range c.Markers[i].Partitions {
+			fn(tp)
+		}
 	}
 	for i := range c.Expiries {
 		fn(c.Expiries[i].Partition)
@@ -108,6 +121,10 @@ func (c *Commit) Encode() []byte {
 	for i := range c.Runs {
 		b, stamp = appendRun(b, &c.Runs[i], index, stamp)
 	}
+	b = binary.AppendUvarint(b, uint64(len(c.Markers)))
+	for i := range c.Markers {
+		b = appendMarker(b, &c.Markers[i], index)
+	}
 	b = binary.AppendUvarint(b, uint64(len(c.Expiries)))
 	for _, e := range c.Expiries {
 		b = binary.AppendUvarint(b, index[e.Partition.Topic])
@@ -125,26 +142,43 @@ func appendRun(b []byte, r *Run, index map[record.TopicID]uint64, stamp int64) (
 	b = binary.AppendUvarint(b, uint64(r.Position))
 	b = binary.AppendUvarint(b, uint64(len(r.Entries)))
 	for _, e := range r.Entries {
-		kind := byte(1)
-		if e.Producer == record.NoProducer {
-			kind = 0
-		}
+		kind := kindOf(&e)
 		b = append(b, kind)
 		b = binary.AppendUvarint(b, uint64(e.Records))
 		b = binary.AppendUvarint(b, uint64(e.Bytes))
 		b = binary.AppendVarint(b, e.MaxTimestamp-stamp)
 		stamp = e.MaxTimestamp
-		if kind == 1 {
+		if kind != kindPlain {
 			b = binary.AppendUvarint(b, uint64(e.Producer))
 			b = binary.AppendUvarint(b, uint64(e.Epoch))
 			b = binary.AppendUvarint(b, uint64(e.Sequence))
+		}
+		if kind == kindTransactional {
+			b = binary.AppendUvarint(b, uint64(e.Serial))
 		}
 	}
 	return b, stamp
 }
 
+// Kinds of entries.
+const (
+	kindPlain byte = iota
+	kindIdempotent
+	kindTransactional
+)
+
+func kindOf(e *Entry) byte {
+	switch {
+	case e.Producer == record.NoProducer:
+		return kindPlain
+	case e.Serial > 0:
+		return kindTransactional
+	}
+	return kindIdempotent
+}
+
 // EntryBytesMax is the most that one more entry, with a run and a topic of its own, adds to an encoded commit.
-const EntryBytesMax = 16 + 5 + 5 + 5 + 10 + 5 + 1 + 10 + 10 + 10 + 10 + 3 + 5
+const EntryBytesMax = 16 + 5 + 5 + 5 + 10 + 5 + 1 + 10 + 10 + 10 + 10 + 3 + 5 + 9
 
 // DecodeCommit reads the value of a commit's key. ErrFormat: its version is not known here.
 func DecodeCommit(value []byte) (*Commit, error) {
@@ -166,6 +200,7 @@ func DecodeCommit(value []byte) (*Commit, error) {
 	for i := range c.Runs {
 		stamp = readRun(r, &c.Runs[i], topics, len(c.Segments), stamp)
 	}
+	c.Markers = readMarkers(r, topics)
 	c.Expiries = make([]Expiry, r.count(4))
 	for i := range c.Expiries {
 		c.Expiries[i] = Expiry{readPartition(r, topics), record.ProducerID(r.int63()), coordination.Revision(r.int63())}
@@ -199,14 +234,18 @@ func readRun(r *reader, run *Run, topics []record.TopicID, segments int, stamp i
 		e := Entry{Records: r.int63(), Bytes: r.int63(), Producer: record.NoProducer}
 		stamp += r.int()
 		e.MaxTimestamp = stamp
-		if kind == 1 {
+		if kind == kindIdempotent || kind == kindTransactional {
 			e.Producer = record.ProducerID(r.int63())
 			e.Epoch = record.Epoch(r.int15())
 			e.Sequence = r.int31()
-		} else if kind != 0 {
+		}
+		if kind == kindTransactional {
+			e.Serial = r.int63()
+		}
+		if kind > kindTransactional || kind == kindTransactional && e.Serial == 0 {
 			r.fail()
 		}
-		if e.Records < 1 || e.Records > 1<<31 && kind == 1 || e.Bytes < 1 {
+		if e.Records < 1 || e.Records > 1<<31 && kind != kindPlain || e.Bytes < 1 {
 			r.fail()
 		}
 		run.Entries[i] = e

@@ -24,19 +24,27 @@ func sampleCommit() *Commit {
 		Runs: []Run{
 			{Segment: 0, Partition: part(topicA, 0), Position: 8, Entries: []Entry{plain(3), batch(7, 2, 40, 2)}},
 			{Segment: 0, Partition: part(topicB, 300), Position: 508, Entries: []Entry{{Records: 1, Bytes: 70, MaxTimestamp: -1, Producer: record.NoProducer}}},
-			{Segment: 1, Partition: part(topicA, 0), Position: 8, Entries: []Entry{batch(7, 2, 42, 1)}},
+			{Segment: 1, Partition: part(topicA, 0), Position: 8, Entries: []Entry{batch(7, 2, 42, 1), inTxn(3, batch(8, 0, 0, 1))}},
 		},
+		Markers: []Marker{{
+			Producer: 8, Epoch: 1, Serial: 300, Commit: true, Bump: true, Timestamp: 5001, CoordinatorEpoch: 4, Partitions: []record.TopicPartition{part(topicA, 0), part(topicB, 300)},
+		}},
 		Expiries: []Expiry{{part(topicB, 1), 9, 77}},
 	}
 }
 
 func sampleHead() *Head {
 	return &Head{
-		AsOf: 1234, Next: 50, LogStart: 10,
-		Producers: []HeadProducer{{ID: 7, Epoch: 2, Last: 42, Revision: 1200, window: []seen{{40, 41, 47}, {42, 42, 49}}}},
+		AsOf: 1234, Next: 51, LogStart: 10,
+		Producers: []HeadProducer{
+			{ID: 7, Epoch: 2, Last: 42, Revision: 1200, window: []seen{{40, 41, 47}, {42, 42, 49}}, Closed: 5, OpenSerial: 6, OpenFirst: 47},
+			{ID: 8, Epoch: 1, Last: -1, Revision: 1201, window: []seen{}, Closed: 9},
+		},
+		Aborted: []Aborted{{8, 5, 20}, {7, 9, 30}},
 		Spans: []Span{
 			{Segment: id(1), Position: 8, Length: 500, Base: 5, End: 47, MaxTimestamp: 5000},
 			{Segment: id(2), Position: 8, Length: 300, Base: 47, End: 50, MaxTimestamp: 4000},
+			{Length: record.MarkerBytes, Base: 50, End: 51, MaxTimestamp: 4100, Inline: &record.Marker{Producer: 8, Epoch: 1, Commit: true, CoordinatorEpoch: 4, Timestamp: 4100}},
 		},
 	}
 }
@@ -80,17 +88,23 @@ func TestGolden_Commit(t *testing.T) {
 		"  segment 0, topic 0, partition 0:3", "  position 8, 2 entries:2", "    plain, 3 records:2", "    300 bytes:2", "    max timestamp +5000:2",
 		"    idempotent, 2 records:2", "    200 bytes:2", "    max timestamp +0:1", "    producer 7, epoch 2, sequence 40:3",
 		"  segment 0, topic 1:2", "  partition 300:2", "  position 508:2", "  1 entry:1", "    plain, 1 record:2", "    70 bytes:1", "    max timestamp -5001:2",
-		"  segment 1, topic 0, partition 0:3", "  position 8, 1 entry:2", "    idempotent, 1 record:2", "    100 bytes:1", "    max timestamp +5001:2", "    producer 7, epoch 2, sequence 42:3",
+		"  segment 1, topic 0, partition 0:3", "  position 8, 2 entries:2", "    idempotent, 1 record:2", "    100 bytes:1", "    max timestamp +5001:2", "    producer 7, epoch 2, sequence 42:3",
+		"    transactional, 1 record:2", "    100 bytes:1", "    max timestamp +0:1", "    producer 8, epoch 0, sequence 0:3", "    serial 3:1",
+		"markers:1", "  producer 8, epoch 1:2", "  serial 300:2", "  commit, bump:1", "  timestamp 5001:2", "  coordinator epoch 4:1",
+		"  partitions:1", "    topic 0, partition 0:2", "    topic 1, partition 300:3",
 		"expiries:1", "  topic 1, partition 1, producer 9, revision 77:4",
 	}, sampleCommit().Encode())
 }
 
 func TestGolden_Head(t *testing.T) {
 	golden(t, "head.hex", []string{
-		"version:1", "as-of 1234:2", "next 50:1", "log start 10:1",
-		"producers:1", "  id 7, epoch 2, last sequence 42:3", "  revision 1200:2", "  window of 2:1", "    40 to 41 at 47:3", "    42 to 42 at 49:3",
-		"spans:1", "  segment:16", "  position 8:1", "  length 500:2", "  base +5, 42 records:2", "  max timestamp +5000:2",
-		"  segment:16", "  position 8:1", "  length 300:2", "  base +0, 3 records:2", "  max timestamp -1000:2",
+		"version:1", "as-of 1234:2", "next 51:1", "log start 10:1",
+		"producers:1", "  id 7, epoch 2, last sequence 42:3", "  revision 1200:2", "  closed 5, open 6, first 47:3", "  window of 2:1", "    40 to 41 at 47:3", "    42 to 42 at 49:3",
+		"  id 8, epoch 1, no sequence:3", "  revision 1201:2", "  closed 9, none open:2", "  empty window:1",
+		"aborted:1", "  producer 8, 5 to +20:3", "  producer 7, 9 to +10:3",
+		"spans:1", "  in a segment, base +5:2", "  max timestamp +5000:2", "  segment:16", "  position 8:1", "  length 500:2", "  42 records:1",
+		"  in a segment, base +0:2", "  max timestamp -1000:2", "  segment:16", "  position 8:1", "  length 300:2", "  3 records:1",
+		"  commit marker, base +0:2", "  max timestamp +100:2", "  producer 8, epoch 1, coordinator epoch 4:3",
 	}, sampleHead().Encode())
 }
 
@@ -198,7 +212,8 @@ func TestEntryBytesMax_BoundsWhatAnEntryAdds(t *testing.T) {
 			c.Runs = append(c.Runs, Run{Segment: len(c.Segments) - 1, Partition: tp, Position: rapid.Int64Range(0, 1<<63-1).Draw(r, "position"), Entries: []Entry{{
 				Records: rapid.Int64Range(1, 1<<31).Draw(r, "records"), Bytes: rapid.Int64Range(1, 1<<63-1).Draw(r, "bytes"),
 				MaxTimestamp: rapid.Int64().Draw(r, "time"), Producer: record.ProducerID(rapid.Int64Range(0, 1<<63-1).Draw(r, "producer")),
-				Epoch: record.Epoch(rapid.Int16Range(0, 1<<15-1).Draw(r, "epoch")), Sequence: rapid.Int32Range(0, 1<<31-1).Draw(r, "sequence")}}})
+				Epoch: record.Epoch(rapid.Int16Range(0, 1<<15-1).Draw(r, "epoch")), Sequence: rapid.Int32Range(0, 1<<31-1).Draw(r, "sequence"),
+				Serial: rapid.Int64Range(0, 1<<63-1).Draw(r, "serial")}}})
 			now := len(c.Encode())
 			if now-size > EntryBytesMax {
 				r.Fatalf("entry %d takes %d bytes, EntryBytesMax is %d", n, now-size, EntryBytesMax)

@@ -30,6 +30,18 @@ func batch(producer record.ProducerID, epoch record.Epoch, first int32, n int64)
 	return Entry{Records: n, Bytes: 100 * n, MaxTimestamp: 5000, Producer: producer, Epoch: epoch, Sequence: first}
 }
 
+// inTxn makes an entry one of a transaction.
+func inTxn(serial int64, e Entry) Entry {
+	e.Serial = serial
+	return e
+}
+
+// mark commits a marker for some partitions.
+func (w *world) mark(m Marker, tps ...record.TopicPartition) {
+	m.Partitions = tps
+	w.commit(&Commit{Markers: []Marker{m}})
+}
+
 func plain(n int64) Entry {
 	return Entry{Records: n, Bytes: 100 * n, MaxTimestamp: 5000, Producer: record.NoProducer}
 }

@@ -17,6 +17,9 @@ import (
 func sameState(a, b *Ledger, tps []record.TopicPartition) error {
 	for _, tp := range tps {
 		p, q := a.Partition(tp), b.Partition(tp)
+		if p.LastStable() != q.LastStable() || len(p.AbortedIn(0, p.next)) != len(q.AbortedIn(0, q.next)) {
+			return fmt.Errorf("%v/%d: last stable %d and %d, aborted %v and %v", tp.Topic, tp.Partition, p.LastStable(), q.LastStable(), p.aborted, q.aborted)
+		}
 		if p.Digest() != q.Digest() {
 			return fmt.Errorf("%v/%d: next %d and %d, log start %d and %d, spans %v %v and %v %v", tp.Topic, tp.Partition, p.next, q.next, p.logStart, q.logStart,
 				p.stored, p.fresh, q.stored, q.fresh)
@@ -47,12 +50,18 @@ func drawCommit(r *rapid.T, w *world, known []record.TopicPartition) *Commit {
 					e.Producer = record.ProducerID(rapid.IntRange(1, 3).Draw(r, "producer"))
 					e.Epoch = record.Epoch(rapid.IntRange(0, 1).Draw(r, "epoch"))
 					e.Sequence = int32(rapid.IntRange(0, 6).Draw(r, "sequence"))
+					e.Serial = rapid.Int64Range(0, 4).Draw(r, "serial")
 				}
 				e.MaxTimestamp = rapid.Int64Range(-1, 50).Draw(r, "time")
 				run.Entries = append(run.Entries, e)
 				position += e.Bytes
 			}
 			c.Runs = append(c.Runs, run)
+		}
+	}
+	for range rapid.IntRange(0, 2).Draw(r, "markers") {
+		if len(known) > 0 {
+			c.Markers = append(c.Markers, drawMarker(r, known))
 		}
 	}
 	if rapid.IntRange(0, 4).Draw(r, "expiries") == 0 && len(known) > 0 {
@@ -94,6 +103,20 @@ func (w *world) dropHeads(topic record.TopicID) {
 			delete(w.items, key)
 		}
 	}
+}
+
+func drawMarker(r *rapid.T, known []record.TopicPartition) Marker {
+	m := Marker{
+		Producer: record.ProducerID(rapid.IntRange(1, 3).Draw(r, "ended")), Epoch: record.Epoch(rapid.IntRange(0, 1).Draw(r, "epoch")), Serial: rapid.Int64Range(1, 4).Draw(r, "serial"),
+		Commit: rapid.Bool().Draw(r, "commit"), Bump: rapid.Bool().Draw(r, "bump"), Timestamp: rapid.Int64Range(-1, 50).Draw(r, "time"), CoordinatorEpoch: 1,
+		Partitions: []record.TopicPartition{},
+	}
+	for _, tp := range known {
+		if rapid.Bool().Draw(r, "in") {
+			m.Partitions = append(m.Partitions, tp)
+		}
+	}
+	return m
 }
 
 // I3, I5: whatever writers, checkpoints at any as-of, DeleteRecords, trims and topics do, an

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
@@ -13,15 +15,20 @@ import (
 //
 //	version    1 byte, 1
 //	as-of n, next n, log start n
-//	producers  n, oldest first, each: id n, epoch n, last sequence n, revision n, window n, then each: first n, last n, base n
-//	spans      n, in order of offsets, each: segment 16 bytes, position n, length n, base n (difference to the end before),
-//	           records n, max timestamp z (difference to the span before)
+//	producers  n, oldest first, each: id n, epoch n, last sequence + 1 n, revision n, closed serial n, open serial n (0: none),
+//	           with one open its first offset n, window n, then each: first n, last n, base n
+//	aborted    n, in the order in which they ended, each: producer n, first n, last n (difference to the last before)
+//	spans      n, in order of offsets, each: kind 1 byte (0 in a segment, 1 abort marker, 2 commit marker), base n (difference
+//	           to the end before), max timestamp z (difference to the span before),
+//	           in a segment: segment 16 bytes, position n, length n, records n
+//	           marker: producer n, epoch n, coordinator epoch n
 type Head struct {
 	// AsOf: every record of this partition up to this revision is in this state, and its bytes are in Spans.
 	AsOf      coordination.Revision
 	Next      record.Offset
 	LogStart  record.Offset
 	Producers []HeadProducer // in the order last heard of, oldest first
+	Aborted   []Aborted      // in the order in which they ended
 	Spans     []Span
 }
 
@@ -29,9 +36,14 @@ type Head struct {
 type HeadProducer struct {
 	ID       record.ProducerID
 	Epoch    record.Epoch
-	Last     int32
+	Last     int32 // -1: nothing of this epoch
 	Revision coordination.Revision
-	window   []seen
+	// Closed: transactions up to this serial have ended.
+	Closed int64
+	// OpenSerial and OpenFirst are of the open transaction; 0: there is none.
+	OpenSerial int64
+	OpenFirst  record.Offset
+	window     []seen
 }
 
 const headVersion = 1
@@ -44,26 +56,65 @@ func (h *Head) Encode() []byte {
 		b = binary.AppendUvarint(b, uint64(v))
 	}
 	for i := range h.Producers {
-		p := &h.Producers[i]
-		for _, v := range []int64{int64(p.ID), int64(p.Epoch), int64(p.Last), int64(p.Revision), int64(len(p.window))} {
+		b = appendProducer(b, &h.Producers[i])
+	}
+	b = binary.AppendUvarint(b, uint64(len(h.Aborted)))
+	last := record.Offset(0)
+	for _, a := range h.Aborted {
+		for _, v := range []int64{int64(a.Producer), int64(a.First), int64(a.Last - last)} {
 			b = binary.AppendUvarint(b, uint64(v))
 		}
-		for _, s := range p.window {
-			for _, v := range []int64{int64(s.first), int64(s.last), int64(s.base)} {
-				b = binary.AppendUvarint(b, uint64(v))
-			}
-		}
+		last = a.Last
 	}
 	b = binary.AppendUvarint(b, uint64(len(h.Spans)))
 	end, stamp := record.Offset(0), int64(0)
 	for i := range h.Spans {
 		s := &h.Spans[i]
-		b = append(b, s.Segment[:]...)
-		for _, v := range []int64{s.Position, s.Length, int64(s.Base - end), int64(s.End - s.Base)} {
+		b = append(b, spanKind(s))
+		b = binary.AppendUvarint(b, uint64(s.Base-end))
+		b = binary.AppendVarint(b, s.MaxTimestamp-stamp)
+		fields := []int64{s.Position, s.Length, int64(s.End - s.Base)}
+		if m := s.Inline; m != nil {
+			fields = []int64{int64(m.Producer), int64(m.Epoch), int64(m.CoordinatorEpoch)}
+		} else {
+			b = append(b, s.Segment[:]...)
+		}
+		for _, v := range fields {
 			b = binary.AppendUvarint(b, uint64(v))
 		}
-		b = binary.AppendVarint(b, s.MaxTimestamp-stamp)
 		end, stamp = s.End, s.MaxTimestamp
+	}
+	return b
+}
+
+const (
+	spanStored byte = iota
+	spanAbort
+	spanCommit
+)
+
+func spanKind(s *Span) byte {
+	switch {
+	case s.Inline == nil:
+		return spanStored
+	case s.Inline.Commit:
+		return spanCommit
+	}
+	return spanAbort
+}
+
+func appendProducer(b []byte, p *HeadProducer) []byte {
+	for _, v := range []int64{int64(p.ID), int64(p.Epoch), int64(p.Last) + 1, int64(p.Revision), p.Closed, p.OpenSerial} {
+		b = binary.AppendUvarint(b, uint64(v))
+	}
+	if p.OpenSerial > 0 {
+		b = binary.AppendUvarint(b, uint64(p.OpenFirst))
+	}
+	b = binary.AppendUvarint(b, uint64(len(p.window)))
+	for _, s := range p.window {
+		for _, v := range []int64{int64(s.first), int64(s.last), int64(s.base)} {
+			b = binary.AppendUvarint(b, uint64(v))
+		}
 	}
 	return b
 }
@@ -75,25 +126,23 @@ func DecodeHead(value []byte) (*Head, error) {
 		return nil, fmt.Errorf("decode head: version %d: %w", v, ErrFormat)
 	}
 	h := &Head{AsOf: coordination.Revision(r.int63()), Next: record.Offset(r.int63()), LogStart: record.Offset(r.int63())}
-	h.Producers = make([]HeadProducer, r.count(5))
+	h.Producers = make([]HeadProducer, r.count(7))
 	for i := range h.Producers {
-		p := HeadProducer{ID: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int15()), Last: r.int31(), Revision: coordination.Revision(r.int63())}
-		p.window = make([]seen, r.count(3))
-		for k := range p.window {
-			p.window[k] = seen{r.int31(), r.int31(), record.Offset(r.int63())}
-		}
-		h.Producers[i] = p
+		h.Producers[i] = readProducer(r)
 	}
-	h.Spans = make([]Span, r.count(21))
+	h.Aborted = make([]Aborted, r.count(3))
+	last := record.Offset(0)
+	for i := range h.Aborted {
+		a := Aborted{Producer: record.ProducerID(r.int63()), First: record.Offset(r.int63())}
+		last += record.Offset(r.int63())
+		a.Last = last
+		h.Aborted[i] = a
+	}
+	h.Spans = make([]Span, r.count(6))
 	end, stamp := record.Offset(0), int64(0)
 	for i := range h.Spans {
-		s := Span{Segment: r.id(), Position: r.int63(), Length: r.int63()}
-		s.Base = end + record.Offset(r.int63())
-		s.End = s.Base + record.Offset(r.int63())
-		stamp += r.int()
-		s.MaxTimestamp = stamp
-		end = s.End
-		h.Spans[i] = s
+		h.Spans[i] = readSpan(r, end, stamp)
+		end, stamp = h.Spans[i].End, h.Spans[i].MaxTimestamp
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("decode head: %w", err)
@@ -101,13 +150,53 @@ func DecodeHead(value []byte) (*Head, error) {
 	return h, nil
 }
 
+func readProducer(r *reader) HeadProducer {
+	p := HeadProducer{ID: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int15())}
+	last := r.int63()
+	if last > 1<<31 {
+		r.fail()
+	}
+	p.Last, p.Revision = int32(last-1), coordination.Revision(r.int63())
+	if p.Closed, p.OpenSerial = r.int63(), r.int63(); p.OpenSerial > 0 {
+		p.OpenFirst = record.Offset(r.int63())
+	}
+	p.window = make([]seen, r.count(3))
+	for k := range p.window {
+		p.window[k] = seen{r.int31(), r.int31(), record.Offset(r.int63())}
+	}
+	return p
+}
+
+func readSpan(r *reader, end record.Offset, stamp int64) Span {
+	kind := r.byte()
+	s := Span{Base: end + record.Offset(r.int63()), MaxTimestamp: stamp + r.int()}
+	switch kind {
+	case spanStored:
+		s.Segment, s.Position, s.Length = r.id(), r.int63(), r.int63()
+		s.End = s.Base + record.Offset(r.int63())
+	case spanAbort, spanCommit:
+		s.Length, s.End = record.MarkerBytes, s.Base+1
+		s.Inline = &record.Marker{
+			Producer: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int15()), Commit: kind == spanCommit, CoordinatorEpoch: r.int31(), Timestamp: s.MaxTimestamp,
+		}
+	default:
+		r.fail()
+	}
+	return s
+}
+
 // partition is the state that a bootstrap begins with.
 func (h *Head) partition(name record.TopicPartition, mod coordination.Revision) *Partition {
-	p := &Partition{name: name, next: h.Next, logStart: h.LogStart, stored: h.Spans, asOf: h.AsOf, headMod: mod}
+	p := &Partition{name: name, next: h.Next, logStart: h.LogStart, stored: h.Spans, asOf: h.AsOf, headMod: mod, aborted: append([]Aborted(nil), h.Aborted...)}
 	for i := range h.Producers {
 		q := &h.Producers[i]
-		p.insert(&producer{id: q.ID, epoch: q.Epoch, last: q.Last, rev: q.Revision, window: append([]seen(nil), q.window...)})
+		known := &producer{id: q.ID, epoch: q.Epoch, last: q.Last, rev: q.Revision, closed: q.Closed, window: append([]seen(nil), q.window...)}
+		p.add(known) // whatever their number: the cap counts where one is folded in
+		if q.OpenSerial > 0 {
+			p.opened(known, q.OpenSerial, q.OpenFirst)
+		}
 	}
+	slices.SortFunc(p.open, func(a, b *producer) int { return cmp.Compare(a.open.first, b.open.first) })
 	return p
 }
 
@@ -121,4 +210,5 @@ func (h *Head) Truncate(before record.Offset) {
 		}
 	}
 	h.Spans = kept
+	h.Aborted = forgetAborted(h.Aborted, h.LogStart)
 }

@@ -18,6 +18,6 @@ func (p *Partition) Bytes() (n int64) {
 // EachProducer calls fn for every producer that the partition knows, longest silent first.
 func (t *producers) EachProducer(fn func(HeadProducer)) {
 	for p := t.oldest; p != nil; p = p.newer {
-		fn(HeadProducer{ID: p.id, Epoch: p.epoch, Last: p.last, Revision: p.rev})
+		fn(HeadProducer{ID: p.id, Epoch: p.epoch, Last: p.last, Revision: p.rev, Closed: p.closed, OpenSerial: p.open.serial, OpenFirst: p.open.first})
 	}
 }

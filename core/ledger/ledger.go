@@ -281,6 +281,9 @@ func (l *Ledger) commit(id ulid.ULID, rev coordination.Revision, value []byte, o
 			outcomes = append(outcomes, out)
 		}
 	}
+	for i := range c.Markers {
+		l.marker(&c.Markers[i], rev, obs)
+	}
 	for _, x := range c.Expiries {
 		if p := l.partitions[x.Partition]; p != nil && p.asOf < rev {
 			p.expire(x.Producer, x.Revision)
@@ -309,6 +312,24 @@ func (l *Ledger) run(run *Run, segment ulid.ULID, rev coordination.Revision, out
 	}
 	l.touch(p, rev)
 	p.fold(run, segment, rev, out)
+}
+
+// marker folds a marker at each of its partitions, but where the head is past it or the topic is gone.
+func (l *Ledger) marker(m *Marker, rev coordination.Revision, obs Observer) {
+	for _, tp := range m.Partitions {
+		if l.byID[tp.Topic] == nil {
+			continue
+		}
+		p := l.grow(tp)
+		if p.asOf >= rev {
+			continue
+		}
+		l.touch(p, rev)
+		p.mark(m, rev)
+		if obs.Touched != nil {
+			obs.Touched(tp)
+		}
+	}
 }
 
 func fill(out []Outcome, k Kind) {

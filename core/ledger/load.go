@@ -130,15 +130,26 @@ func (p *Partition) Digest() uint64 {
 		put(int64(q.epoch))
 		put(int64(q.last))
 		put(int64(q.rev))
+		put(q.closed)
+		put(q.open.serial)
+		put(int64(q.open.first))
 		for _, s := range q.window {
 			put(int64(s.first))
 			put(int64(s.last))
 			put(int64(s.base))
 		}
 	}
+	for _, a := range forgetAborted(p.aborted, p.logStart) {
+		put(int64(a.Producer))
+		put(int64(a.First))
+		put(int64(a.Last))
+	}
 	for _, spans := range [2][]Span{p.stored, p.fresh} {
 		for i := range spans {
 			if s := &spans[i]; s.End > p.logStart {
+				if s.Inline != nil {
+					h.Write(s.Inline.Batch())
+				}
 				h.Write(s.Segment[:])
 				put(s.Position)
 				put(s.Length)

@@ -9,8 +9,8 @@ import (
 	"github.com/firnlog/firnlog/core/record"
 )
 
-// Span is contiguous accepted bytes of a partition in a segment. Base is the
-// offset of its first record, End that after its last. MaxTimestamp in ms.
+// Span is contiguous accepted bytes of a partition in a segment, or a transaction marker that is kept here. Base
+// is the offset of its first record, End that after its last. MaxTimestamp in ms.
 type Span struct {
 	Segment      ulid.ULID
 	Position     int64
@@ -18,6 +18,7 @@ type Span struct {
 	Base, End    record.Offset
 	MaxTimestamp int64
 	Revision     coordination.Revision // of the commit that brought it; 0 when a head did
+	Inline       *record.Marker        // not nil: no segment, these are the bytes
 }
 
 // Partition is one partition's state as of the ledger's revision.
@@ -26,8 +27,9 @@ type Partition struct {
 	next     record.Offset
 	logStart record.Offset
 	producers
-	stored  []Span // references of the head: everything up to asOf
-	fresh   []Span // references of commits after asOf
+	aborted []Aborted // in the order in which they ended
+	stored  []Span    // references of the head: everything up to asOf
+	fresh   []Span    // references of commits after asOf
 	asOf    coordination.Revision
 	headMod coordination.Revision // mod revision of the head's key; 0: there is none
 	dirty   coordination.Revision // of the first commit after asOf that names this partition; 0: none
@@ -39,9 +41,6 @@ func (p *Partition) Next() record.Offset { return p.next }
 
 // LogStart is the first offset that may be read.
 func (p *Partition) LogStart() record.Offset { return min(p.logStart, p.next) }
-
-// LastStable is the end of what read_committed readers see.
-func (p *Partition) LastStable() record.Offset { return p.next }
 
 // AsOf is the revision up to which the head in etcd covers this partition.
 func (p *Partition) AsOf() coordination.Revision { return p.asOf }
@@ -109,7 +108,7 @@ func (p *Partition) fold(run *Run, segment ulid.ULID, rev coordination.Revision,
 			if open {
 				p.extend(e)
 			} else {
-				p.fresh = append(p.fresh, Span{segment, position, e.Bytes, out.Base, p.next, e.MaxTimestamp, rev})
+				p.fresh = append(p.fresh, Span{Segment: segment, Position: position, Length: e.Bytes, Base: out.Base, End: p.next, MaxTimestamp: e.MaxTimestamp, Revision: rev})
 			}
 		}
 		open = out.Kind == Accepted
@@ -157,6 +156,7 @@ func (p *Partition) refusesAny(run *Run) bool {
 func (p *Partition) refer(h *Head, mod coordination.Revision) {
 	p.headMod = mod
 	p.logStart = max(p.logStart, h.LogStart)
+	p.aborted = forgetAborted(p.aborted, p.logStart)
 	p.stored = h.Spans
 	p.asOf = h.AsOf
 	if p.touched <= h.AsOf {
@@ -170,9 +170,12 @@ func (p *Partition) refer(h *Head, mod coordination.Revision) {
 
 // Head is the partition as a checkpoint writes it, as of a revision that the ledger has folded.
 func (p *Partition) Head(asOf coordination.Revision) *Head {
-	h := &Head{AsOf: asOf, Next: p.next, LogStart: p.logStart}
+	h := &Head{AsOf: asOf, Next: p.next, LogStart: p.logStart, Aborted: append([]Aborted(nil), p.aborted...)}
 	for q := p.oldest; q != nil; q = q.newer {
-		h.Producers = append(h.Producers, HeadProducer{q.id, q.epoch, q.last, q.rev, append([]seen(nil), q.window...)})
+		h.Producers = append(h.Producers, HeadProducer{
+			ID: q.id, Epoch: q.epoch, Last: q.last, Revision: q.rev, Closed: q.closed, OpenSerial: q.open.serial, OpenFirst: q.open.first,
+			window: append([]seen(nil), q.window...),
+		})
 	}
 	for _, spans := range [2][]Span{p.stored, p.fresh} {
 		for _, s := range spans {

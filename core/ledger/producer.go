@@ -32,8 +32,10 @@ const (
 	OutOfOrder
 	// UnknownProducer: nothing is known of the producer, and it does not begin at 0.
 	UnknownProducer
-	// Fenced: a newer epoch has been seen.
+	// Fenced: a newer epoch has been seen, or the batch's transaction has ended.
 	Fenced
+	// TxnState: the producer has another transaction open, or the batch is of none while one is open.
+	TxnState
 	// NoTopic: the topic was deleted earlier in the stream.
 	NoTopic
 	// Covered: the head was already past this commit, so the fold did not decide here.
@@ -57,16 +59,20 @@ type seen struct {
 type producer struct {
 	id           record.ProducerID
 	epoch        record.Epoch
-	last         int32 // sequence of the last record appended
+	last         int32 // sequence of the last record appended; -1: none of this epoch
 	rev          coordination.Revision
 	window       []seen // oldest first
+	closed       int64  // transactions up to this serial have ended
+	open         transaction
 	older, newer *producer
 }
 
-// producers is the table of a partition: by id, and in order of last use.
+// producers is the table of a partition: by id, in order of last use, and those with an open transaction
+// in the order in which these began.
 type producers struct {
 	byID           map[record.ProducerID]*producer
 	oldest, newest *producer
+	open           []*producer
 }
 
 func (t *producers) unlink(p *producer) {
@@ -93,16 +99,26 @@ func (t *producers) link(p *producer) {
 	t.newest = p
 }
 
-// insert adds a producer as the newest and forgets the oldest beyond the cap.
+// insert adds a producer as the newest and forgets the oldest beyond the cap. One with
+// an open transaction is never forgotten: nobody could end it then.
 func (t *producers) insert(p *producer) {
+	t.add(p)
+	for q := t.oldest; len(t.byID) > producersMax && q != p; {
+		next := q.newer
+		if q.open.serial == 0 {
+			t.remove(q)
+		}
+		q = next
+	}
+}
+
+// add adds a producer as the newest.
+func (t *producers) add(p *producer) {
 	if t.byID == nil {
 		t.byID = map[record.ProducerID]*producer{}
 	}
 	t.byID[p.id] = p
 	t.link(p)
-	if len(t.byID) > producersMax {
-		t.remove(t.oldest)
-	}
 }
 
 func (t *producers) remove(p *producer) {
@@ -123,19 +139,23 @@ func (t *producers) classify(e *Entry) Outcome {
 		}
 		return Outcome{Accepted, -1}
 	}
-	switch {
-	case e.Epoch < p.epoch:
+	if e.Epoch < p.epoch {
 		return Outcome{Fenced, -1}
-	case e.Epoch > p.epoch && e.Sequence != 0:
-		return Outcome{OutOfOrder, -1}
-	case e.Epoch > p.epoch:
-		return Outcome{Accepted, -1}
 	}
 	last := lastSequence(e)
 	for _, s := range p.window {
-		if s.first == e.Sequence && s.last == last {
+		if e.Epoch == p.epoch && s.first == e.Sequence && s.last == last {
 			return Outcome{Duplicate, s.base}
 		}
+	}
+	if k := p.admits(e); k != Accepted {
+		return Outcome{k, -1}
+	}
+	if e.Epoch > p.epoch {
+		if e.Sequence != 0 {
+			return Outcome{OutOfOrder, -1}
+		}
+		return Outcome{Accepted, -1}
 	}
 	switch {
 	case e.Sequence == (p.last+1)&sequenceMask:
@@ -158,19 +178,22 @@ func (t *producers) append(e *Entry, base record.Offset, rev coordination.Revisi
 		t.link(p)
 	}
 	if e.Epoch != p.epoch {
-		p.window = p.window[:0]
+		p.renew(e.Epoch)
+	}
+	if e.Serial > 0 && p.open.serial == 0 {
+		t.opened(p, e.Serial, base)
 	}
 	if len(p.window) == windowMax {
 		copy(p.window, p.window[1:])
 		p.window = p.window[:windowMax-1]
 	}
-	p.epoch, p.last, p.rev = e.Epoch, lastSequence(e), rev
+	p.last, p.rev = lastSequence(e), rev
 	p.window = append(p.window, seen{e.Sequence, p.last, base})
 }
 
-// expire forgets a producer if nothing touched it after rev.
+// expire forgets a producer if nothing touched it after rev and it has no transaction open.
 func (t *producers) expire(id record.ProducerID, rev coordination.Revision) {
-	if p := t.byID[id]; p != nil && p.rev == rev {
+	if p := t.byID[id]; p != nil && p.rev == rev && p.open.serial == 0 {
 		t.remove(p)
 	}
 }
@@ -179,9 +202,11 @@ func lastSequence(e *Entry) int32 {
 	return int32((int64(e.Sequence) + e.Records - 1) & sequenceMask)
 }
 
-// EachIdle calls fn for every producer that was not heard of after rev, longest silent first.
+// EachIdle calls fn for every producer without an open transaction that was not heard of after rev, longest silent first.
 func (t *producers) EachIdle(rev coordination.Revision, fn func(id record.ProducerID, last coordination.Revision)) {
 	for p := t.oldest; p != nil && p.rev <= rev; p = p.newer {
-		fn(p.id, p.rev)
+		if p.open.serial == 0 {
+			fn(p.id, p.rev)
+		}
 	}
 }

@@ -16,6 +16,9 @@ type Marker struct {
 	Timestamp        int64 // ms
 }
 
+// MarkerBytes is the size of a marker's batch.
+const MarkerBytes = HeaderSize + 17
+
 // Batch is the marker as a batch at base offset 0, to be stamped.
 func (m Marker) Batch() []byte {
 	var key [4]byte

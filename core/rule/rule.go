@@ -44,6 +44,8 @@ const (
 	BeginAtZero
 	// CommitAfterPut: a commit is written only after its segment is durable.
 	CommitAfterPut
+	// TxnRegister: a partition is a member of a transaction before its first batch of it is committed.
+	TxnRegister
 	// BarrierBeforeRefusal: an answer that more stream could turn is given behind a barrier.
 	BarrierBeforeRefusal
 	count
@@ -51,7 +53,7 @@ const (
 
 var names = [count]string{
 	"TrimBelowFloor", "TrimAllHeads", "FloorMonotone", "RefsAfterFloor", "NoEagerDelete", "ExpireByRecord", "TopicsInStream", "OneRevision",
-	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "BarrierBeforeRefusal",
+	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "TxnRegister", "BarrierBeforeRefusal",
 }
 
 // String is the rule's name.

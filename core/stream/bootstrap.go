@@ -104,6 +104,7 @@ func (s *Stream) ensureCluster(ctx context.Context) error {
 func (s *Stream) install(l *ledger.Ledger, at coordination.Revision, folded map[string]*Learned) {
 	s.state.Lock()
 	s.state.ledger = l
+	s.state.life++
 	s.resolve(folded)
 	s.state.Unlock()
 	s.wakeAll()

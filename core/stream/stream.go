@@ -47,6 +47,7 @@ type Stream struct {
 	state struct {
 		sync.RWMutex
 		ledger *ledger.Ledger // nil until the first bootstrap
+		life   int64          // how often it was replaced
 	}
 	waiters struct {
 		sync.Mutex
@@ -126,6 +127,13 @@ func (s *Stream) FormatValue() (b []byte) {
 	return b
 }
 
+// Life changes whenever the log was read anew: what was concluded from the stream before may have missed something.
+func (s *Stream) Life() int64 {
+	s.state.RLock()
+	defer s.state.RUnlock()
+	return s.state.life
+}
+
 // Run follows the log until ctx ends. It returns early only when this build must
 // not go on (ledger.ErrFormat).
 func (s *Stream) Run(ctx context.Context) error {
@@ -172,6 +180,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (s *Stream) forget() {
 	s.state.Lock()
 	s.state.ledger = nil
+	s.state.life++
 	s.state.Unlock()
 	s.advance()
 }

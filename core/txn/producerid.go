@@ -1,7 +1,8 @@
-// Package txn hands out producer ids. Transactions come here too.
+// Package txn coordinates transactions (coordinator.go has the flow) and hands out producer ids.
 //
-// Owns: producers/next and the block that this instance took from it. Does not
-// own: what a partition knows of a producer (core/ledger).
+// Owns: transactions/<id>, producers/next and the block that this instance took from it. Does not
+// own: what a partition knows of a producer, or what a marker does there (core/ledger); offsets of groups
+// (core/group), whose part of a transaction's end it is given.
 package txn
 
 import (
@@ -19,8 +20,8 @@ import (
 // blockSize is how many ids an instance takes at a time: one etcd transaction per so many producers.
 const blockSize = 1000
 
-// View is what the log says now.
-type View interface {
+// Formats says what format the log has.
+type Formats interface {
 	// FormatValue is the value of log/format, nil before the log was read.
 	FormatValue() []byte
 }
@@ -29,7 +30,7 @@ type View interface {
 type ProducerIDs struct {
 	kv   coordination.KV
 	keys coordination.Keys
-	view View
+	view Formats
 	take chan struct{} // holds one token: who has it may take a block
 	mu   struct {
 		sync.Mutex
@@ -38,7 +39,7 @@ type ProducerIDs struct {
 }
 
 // NewProducerIDs makes a ProducerIDs.
-func NewProducerIDs(kv coordination.KV, keys coordination.Keys, view View) *ProducerIDs {
+func NewProducerIDs(kv coordination.KV, keys coordination.Keys, view Formats) *ProducerIDs {
 	p := &ProducerIDs{kv: kv, keys: keys, view: view, take: make(chan struct{}, 1)}
 	p.take <- struct{}{}
 	return p

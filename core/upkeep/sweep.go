@@ -108,7 +108,9 @@ func (u *Upkeep) refer(refs map[ulid.ULID]struct{}, it coordination.Item) error 
 		return fmt.Errorf("%s: %w", it.Key, err)
 	}
 	for i := range h.Spans {
-		refs[h.Spans[i].Segment] = struct{}{}
+		if h.Spans[i].Inline == nil {
+			refs[h.Spans[i].Segment] = struct{}{}
+		}
 	}
 	return nil
 }

@@ -44,6 +44,16 @@ type Settings struct {
 	SweepGrace     time.Duration // between the two rounds that must find an object unreferenced
 	ProducerExpiry time.Duration // producer.id.expiration.ms
 	LeaseTTL       time.Duration
+
+	// More are steps of other parts, done under the same lease.
+	More []Step
+}
+
+// Step is one kind of maintenance: bounded, and harmless when two instances do it at once.
+type Step struct {
+	Name  string
+	Every time.Duration
+	Do    func(context.Context) error
 }
 
 // Defaults fills in the usual times.
@@ -87,7 +97,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	defer d.leave()
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
-	sweep := make(chan step)
+	sweep := make(chan Step)
 	defer close(sweep)
 	sweeping.Go(func() {
 		for s := range sweep {
@@ -108,43 +118,37 @@ func (u *Upkeep) Run(ctx context.Context) error {
 			continue
 		}
 		for _, s := range u.steps() {
-			if u.Now().Sub(last[s.name]) >= s.every {
-				last[s.name] = u.Now()
+			if u.Now().Sub(last[s.Name]) >= s.Every {
+				last[s.Name] = u.Now()
 				u.run(ctx, s)
 			}
 		}
-		s := step{"sweep", u.SweepEvery, u.Sweep}
-		if u.Now().Sub(last[s.name]) < s.every {
+		s := Step{"sweep", u.SweepEvery, u.Sweep}
+		if u.Now().Sub(last[s.Name]) < s.Every {
 			continue
 		}
 		select {
 		case sweep <- s:
-			last[s.name] = u.Now()
+			last[s.Name] = u.Now()
 		default: // the one before is not over
 		}
 	}
 }
 
-func (u *Upkeep) run(ctx context.Context, s step) {
-	if err := s.do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
-		u.Log.Warn("maintenance step failed, it will be tried again", "step", s.name, "error", err)
+func (u *Upkeep) run(ctx context.Context, s Step) {
+	if err := s.Do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
+		u.Log.Warn("maintenance step failed, it will be tried again", "step", s.Name, "error", err)
 	}
 }
 
-type step struct {
-	name  string
-	every time.Duration
-	do    func(context.Context) error
-}
-
-func (u *Upkeep) steps() []step {
-	return []step{
+func (u *Upkeep) steps() []Step {
+	return append([]Step{
 		{"stamp", u.StampEvery, u.RaiseStamp},
 		{"floor", u.StampEvery, u.RaiseFloor},
 		{"checkpoint", u.Tick, u.Checkpoint},
 		{"trim", u.TrimEvery, u.Trim},
 		{"expire", max(u.ProducerExpiry/24, u.Tick), u.Expire},
-	}
+	}, u.More...)
 }
 
 // thinEvery is after how many samples the older ones are thinned out.

@@ -15,8 +15,10 @@ import (
 //	v3  flexible (its response header never is); client name and version; features
 //	v4  features with minimum 0
 //
-// A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the whole list (KIP-511). Of features
-// group.version is announced (KIP-848); transaction.version stays at level 0.
+// A version that is not known is answered as v0 with UNSUPPORTED_VERSION and the versions of this key alone (KIP-511): given all
+// keys franz-go would take them for the answer, and know of no features. Of features
+// group.version is announced (KIP-848), and transaction.version at level 2: clients that know it end each transaction with a new
+// epoch (KIP-890); the others name their partitions beforehand.
 func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrApiVersionsResponse()
 	resp.Version = req.Version
@@ -36,6 +38,9 @@ func (s *Server) apiVersions(_ context.Context, c *caller, req *kmsg.ApiVersions
 		resp.ErrorCode = kerr.UnsupportedVersion.Code
 	}
 	for _, a := range s.apis {
+		if resp.ErrorCode != 0 && a.key != kmsg.ApiVersions {
+			continue
+		}
 		k := kmsg.NewApiVersionsResponseApiKey()
 		k.ApiKey, k.MinVersion, k.MaxVersion = a.key.Int16(), a.min, a.max
 		resp.ApiKeys = append(resp.ApiKeys, k)

@@ -24,7 +24,9 @@ type Backend struct {
 	Records   RecordDeleter
 	Admin     Admin
 	Groups    Groups
-	Shown     Shown
+	// Transactions coordinates transactional ids.
+	Transactions Transactions
+	Shown        Shown
 }
 
 // Shown are settings of other parts, which clients can read among a broker's configs.

@@ -49,10 +49,10 @@ func (s *Server) producersOf(ctx context.Context, find *names, name string, part
 	return s.backend.Inspector.Producers(tp)
 }
 
-// activeProducer shows a producer. It has no transaction open.
+// activeProducer shows a producer.
 func activeProducer(k fetch.Producer) kmsg.DescribeProducersResponseTopicPartitionActiveProducer {
 	one := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
 	one.ProducerID, one.ProducerEpoch, one.LastSequence = int64(k.ID), int32(k.Epoch), k.Last
-	one.CoordinatorEpoch = -1
+	one.CoordinatorEpoch, one.CurrentTxnStartOffset = -1, int64(k.Open)
 	return one
 }

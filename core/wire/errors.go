@@ -46,8 +46,7 @@ var (
 //     where OUT_OF_ORDER_SEQUENCE_NUMBER is fatal to librdkafka;
 //   - an old duplicate: DUPLICATE_SEQUENCE_NUMBER, which counts as success without an offset;
 //   - no producer id now: COORDINATOR_LOAD_IN_PROGRESS, after which a producer asks again;
-//   - topic changes that did not happen: NOT_CONTROLLER, after which an admin client tries again;
-//   - transactions: UNSUPPORTED_VERSION, which is fatal and readable everywhere.
+//   - topic changes that did not happen: NOT_CONTROLLER, after which an admin client tries again.
 func codes() []struct {
 	err  error
 	code *kerr.Error
@@ -63,7 +62,8 @@ func codes() []struct {
 		{ingest.ErrOldDuplicate, kerr.DuplicateSequenceNumber},
 		{ingest.ErrNoKey, kerr.InvalidRecord},
 		{ingest.ErrTimestamp, kerr.InvalidTimestamp},
-		{ingest.ErrTransactional, kerr.UnsupportedVersion},
+		{ingest.ErrNoTransaction, kerr.TransactionalIDAuthorizationFailed},
+		{ingest.ErrTxnState, kerr.InvalidTxnState},
 		{ingest.ErrNotAppended, kerr.NotEnoughReplicas},
 		{ingest.ErrUnknown, kerr.RequestTimedOut},
 
@@ -119,7 +119,7 @@ func (s *Server) code(err error) int16 {
 	if err == nil {
 		return 0
 	}
-	for _, row := range slices.Concat(groupCodes(), codes()) {
+	for _, row := range slices.Concat(groupCodes(), codes(), transactionCodes()) {
 		if errors.Is(err, row.err) {
 			return row.code.Code
 		}

@@ -285,7 +285,7 @@ func (f *fakeLogs) Producers(tp record.TopicPartition) (out []fetch.Producer, er
 	defer f.mu.Unlock()
 	for _, b := range f.log(tp).batches {
 		id := record.ProducerID(binary.BigEndian.Uint64(b[43:]))
-		out = append(out, fetch.Producer{ID: id, Epoch: 3, Last: int32(binary.BigEndian.Uint32(b[23:]))})
+		out = append(out, fetch.Producer{ID: id, Epoch: 3, Last: int32(binary.BigEndian.Uint32(b[23:])), Open: -1})
 	}
 	return out, nil
 }

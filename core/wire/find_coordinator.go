@@ -39,13 +39,13 @@ func (s *Server) coordinator(c *caller, kind int8, key string) kmsg.FindCoordina
 	out.Key, out.NodeID, out.Port = key, -1, -1
 	var err error
 	switch kind {
-	case 0:
+	case 0, 1: // any instance takes any transactional id; one address saves conflicts
 		in, e := s.backend.Groups.Find(key)
 		if err = e; err == nil {
 			at := in.Endpoint(c.conn.listener)
 			out.NodeID, out.Host, out.Port = in.Node, at.Host, at.Port
 		}
-	case 1, 2:
+	case 2:
 		err = fmt.Errorf("%w: type %d", errCoordinatorType, kind)
 	default:
 		err = fmt.Errorf("%w: coordinators of type %d", errRequest, kind)

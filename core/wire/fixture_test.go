@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -21,6 +22,7 @@ import (
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/txn"
 )
 
 var format = []byte("format")
@@ -40,7 +42,7 @@ func newBench(t testing.TB, change ...func(*Settings)) *bench {
 	t.Helper()
 	kv := memory.New(memory.Settings{})
 	keys := coordination.NewKeys("test")
-	if _, err := kv.Commit(context.Background(), nil, []coordination.Change{coordination.PutKey(keys.Format(), format)}); err != nil {
+	if _, err := kv.Commit(context.Background(), nil, []coordination.Change{coordination.PutKey(keys.Format(), format), coordination.PutKey(keys.Floor(), coordination.Mark(0).Bytes())}); err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{topics: &fakeTopics{kv: kv, keys: keys}, logs: newFakeLogs(), logged: &lockedBuffer{}}
@@ -53,11 +55,22 @@ func newBench(t testing.TB, change ...func(*Settings)) *bench {
 	}
 	b.Server = New(settings, Backend{
 		Topics: b.topics, Reader: b.logs, Inspector: b.logs, Cluster: b.cluster, Producers: &fakeProducers{}, Records: b.logs, Admin: b.admin, Groups: b.coordinator(kv, keys),
+		Transactions: txn.New(txn.Settings{
+			KV: kv, Keys: keys, View: txnView{b.topics}, Offsets: b.groups, Cluster: b.cluster, Producers: txn.NewProducerIDs(kv, keys, b.topics), Log: slog.New(slog.DiscardHandler),
+			TimeoutMax: time.Minute, IDRetention: time.Hour,
+		}),
 		Shown: Shown{GroupLimits: group.DefaultLimits(), OffsetsRetention: 48 * time.Hour, ProducerExpiry: time.Hour},
 	}, slog.New(slog.NewTextHandler(b.logged, nil)))
 	b.Server.add = b.logs.add
 	return b
 }
+
+// txnView is what transactions see of a log in which nothing happens.
+type txnView struct{ *fakeTopics }
+
+func (txnView) NewID() (ulid.ULID, error)          { return ulid.Make(), nil }
+func (txnView) View(fn func(*ledger.Ledger)) error { fn(&ledger.Ledger{}); return nil }
+func (txnView) Life() int64                        { return 1 }
 
 // coordinator knows groups on the same fakes. It does not run: nothing is due by time.
 func (b *bench) coordinator(kv coordination.KV, keys coordination.Keys) *group.Coordinator {

@@ -24,6 +24,7 @@ type Groups interface {
 	ConsumerHeartbeat(ctx context.Context, name string, r group.ConsumerRequest) (group.ConsumerResult, error)
 
 	CommitOffsets(ctx context.Context, name string, r group.CommitRequest) error
+	CommitPending(ctx context.Context, name string, r group.PendingRequest) error
 	FetchOffsets(ctx context.Context, name string, r group.FetchRequest) ([]group.FetchedTopic, error)
 	DeleteOffsets(ctx context.Context, name string, topics []group.CommitTopic) ([]error, error)
 
@@ -68,11 +69,12 @@ func groupCodes() []struct {
 		{group.ErrOldCommit, kerr.UnsupportedVersion},
 		{group.ErrSubscribed, kerr.GroupSubscribedToTopic},
 		{group.ErrMetadataTooLarge, kerr.OffsetMetadataTooLarge},
+		{group.ErrPendingTooLarge, kerr.MessageTooLarge},
 		{errCoordinatorType, kerr.UnsupportedVersion},
 	}
 }
 
-var errCoordinatorType = errors.New("only groups have coordinators here; transactions are not served yet")
+var errCoordinatorType = errors.New("only groups and transactions have coordinators here")
 
 // groupOperations are the bits of Kafka's AclOperation that apply to a group.
 const groupOperations = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11

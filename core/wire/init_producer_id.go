@@ -6,7 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -17,18 +16,20 @@ import (
 //	v4  PRODUCER_FENCED
 //	v5  transactions version 2
 //
-// A null or empty transactional id gets a fresh producer id with epoch 0, always. Transactions are not served yet:
-// UNSUPPORTED_VERSION is fatal to Java and librdkafka, and reads as what it is.
+// A null or empty transactional id gets a fresh producer id with epoch 0, always. With one, the producer gets the next epoch of
+// that id, and what it had open is aborted.
 func (s *Server) initProducerID(ctx context.Context, _ *caller, req *kmsg.InitProducerIDRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrInitProducerIDResponse()
 	resp.Version = req.Version
 	resp.ProducerID, resp.ProducerEpoch = int64(record.NoProducer), -1
-	if req.TransactionalID != nil && *req.TransactionalID != "" {
-		resp.ErrorCode = s.code(ingest.ErrTransactional)
-		return resp, nil
-	}
 	if (req.ProducerID == -1) != (req.ProducerEpoch == -1) {
 		resp.ErrorCode = s.code(errRequest)
+		return resp, nil
+	}
+	if id := text(req.TransactionalID); id != "" {
+		now, err := s.backend.Transactions.Init(ctx, id, req.TransactionTimeoutMillis, identity(req.ProducerID, req.ProducerEpoch))
+		resp.ErrorCode = fencedCode(s.code(err), req.Version >= 4)
+		resp.ProducerID, resp.ProducerEpoch = int64(now.Producer), int16(now.Epoch)
 		return resp, nil
 	}
 	id, err := s.backend.Producers.NextProducerID(ctx)

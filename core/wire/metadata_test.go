@@ -53,7 +53,7 @@ func TestApiVersions_UnknownVersionIsAnsweredAsVersion0With35(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp := kmsg.NewPtrApiVersionsResponse()
-		if err := resp.ReadFrom(body[4:]); err != nil || resp.ErrorCode != kerr.UnsupportedVersion.Code || len(resp.ApiKeys) == 0 || body[3] != 7 {
+		if err := resp.ReadFrom(body[4:]); err != nil || resp.ErrorCode != kerr.UnsupportedVersion.Code || len(resp.ApiKeys) != 1 || resp.ApiKeys[0].ApiKey != 18 || body[3] != 7 {
 			t.Fatalf("%v %+v", err, resp)
 		}
 	}

@@ -92,8 +92,6 @@ func (p *produce) refusal() error {
 		return errOldProduce
 	case p.req.Acks < -1 || p.req.Acks > 1:
 		return fmt.Errorf("%w, not %d", errAcks, p.req.Acks)
-	case p.req.TransactionID != nil && *p.req.TransactionID != "":
-		return ingest.ErrTransactional
 	}
 	return nil
 }
@@ -125,7 +123,7 @@ func (p *produce) place(ctx context.Context, find *names, t *ledger.Topic, err e
 	}
 	p.seen[tp] = true
 	p.slots = append(p.slots, slot{at: len(p.in)})
-	p.in = append(p.in, ingest.Incoming{Partition: tp, Batch: part.Records})
+	p.in = append(p.in, ingest.Incoming{Partition: tp, Batch: part.Records, Transaction: text(p.req.TransactionID), Implicit: p.req.Version >= 12})
 }
 
 // Bytes of a record batch that the front end looks at; all else is ingest's to judge.

@@ -86,7 +86,7 @@ func TestProduce_IngestErrorsHaveTheirCodes(t *testing.T) {
 		ingest.ErrUnknownPartition: kerr.UnknownTopicOrPartition, ingest.ErrFenced: kerr.InvalidProducerEpoch, ingest.ErrOutOfOrder: kerr.OutOfOrderSequenceNumber,
 		ingest.ErrUnknownProducer: kerr.UnknownProducerID, ingest.ErrOldDuplicate: kerr.DuplicateSequenceNumber, ingest.ErrNoKey: kerr.InvalidRecord,
 		ingest.ErrTimestamp: kerr.InvalidTimestamp, ingest.ErrNotAppended: kerr.NotEnoughReplicas, ingest.ErrUnknown: kerr.RequestTimedOut,
-		ingest.ErrTransactional: kerr.UnsupportedVersion, record.ErrTooLarge: kerr.MessageTooLarge, record.ErrInvalid: kerr.InvalidRecord,
+		ingest.ErrNoTransaction: kerr.TransactionalIDAuthorizationFailed, ingest.ErrTxnState: kerr.InvalidTxnState, record.ErrTooLarge: kerr.MessageTooLarge, record.ErrInvalid: kerr.InvalidRecord,
 		record.ErrUnknownCodec: kerr.UnsupportedCompressionType, record.ErrOldFormat: kerr.UnsupportedForMessageFormat, errors.New("?"): kerr.UnknownServerError,
 	} {
 		b.logs.outcome = func(ingest.Incoming) *ingest.Outcome { return &ingest.Outcome{Err: fmt.Errorf("append: %w", err)} }
@@ -191,22 +191,6 @@ func TestProduce_UnknownTopics(t *testing.T) {
 	}
 	if _, ok := b.topics.TopicByName("b"); ok {
 		t.Error("Produce made a topic")
-	}
-}
-
-func TestTransactions_AreRefusedReadably(t *testing.T) {
-	b := newBench(t)
-	id := b.topic(t, "a", 1).ID
-	c := b.dial(t)
-	req := produceOf(12, -1, "a", id, map[int32][]byte{0: batchOf(1, 5)})
-	req.TransactionID = kmsg.StringPtr("tx")
-	if p := produced(t, ask[*kmsg.ProduceResponse](c, req)); p.ErrorCode != kerr.UnsupportedVersion.Code || p.ErrorMessage == nil || b.logs.added() != 0 {
-		t.Errorf("produce: %+v", p)
-	}
-	init := kmsg.NewPtrInitProducerIDRequest()
-	init.Version, init.TransactionalID = 4, kmsg.StringPtr("tx")
-	if resp := ask[*kmsg.InitProducerIDResponse](c, init); resp.ErrorCode != kerr.UnsupportedVersion.Code || resp.ProducerID != -1 {
-		t.Errorf("init: %+v", resp)
 	}
 }
 

@@ -15,7 +15,7 @@ type feature struct {
 
 // features are what ApiVersions announces, each supported from level 0 on.
 func features() []feature {
-	return []feature{{"group.version", 1}} // KIP-848
+	return []feature{{"group.version", 1}, {"transaction.version", 2}} // KIP-848, KIP-890
 }
 
 // UpdateFeatures (key 57), versions 0-2.
