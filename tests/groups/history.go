@@ -23,16 +23,6 @@ type Partition struct {
 
 func (p Partition) String() string { return fmt.Sprintf("%s/%d", p.Topic, p.Number) }
 
-func compare(a, b Partition) int {
-	if a.Topic != b.Topic {
-		if a.Topic < b.Topic {
-			return -1
-		}
-		return 1
-	}
-	return int(a.Number) - int(b.Number)
-}
-
 // Kind of an event.
 type Kind string
 

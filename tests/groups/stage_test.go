@@ -17,7 +17,7 @@ import (
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-// stage is three brokers on one etcd and a folder, topics that are written to all the time, and groups.
+// stage is brokers on one etcd and a folder, topics that are written to all the time, and groups.
 type stage struct {
 	*testing.T
 	etcd    *harness.Etcd
@@ -34,20 +34,25 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	return newStageOf(t, 3, "--group-consumer-session", session.String(), "--group-consumer-heartbeat", "1s")
+}
+
+func newStageOf(t *testing.T, brokers int, args ...string) *stage {
+	t.Helper()
 	s := &stage{T: t, etcd: harness.NewEtcd(t), begin: time.Now()}
 	s.ends.of = map[string]map[Partition]int64{}
 	s.etcd.Up()
 	dir := t.TempDir()
-	for i := range 3 {
-		s.brokers = append(s.brokers, harness.NewBroker(t, fmt.Sprint("broker-", i), nil, "broker", "--store", "file://"+dir, "--etcd", s.etcd.Endpoint,
-			"--linger", "20ms", "--group-consumer-session", session.String(), "--group-consumer-heartbeat", "1s"))
+	for i := range brokers {
+		s.brokers = append(s.brokers, harness.NewBroker(t, fmt.Sprint("broker-", i), nil,
+			append([]string{"broker", "--store", "file://" + dir, "--etcd", s.etcd.Endpoint, "--linger", "20ms"}, args...)...))
 		s.brokers[i].Start()
 	}
 	for _, b := range s.brokers {
 		b.AwaitReady()
 		s.seeds = append(s.seeds, b.Kafka)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.seeds...), kgo.RetryTimeout(30*time.Second))
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.seeds...), kgo.RetryTimeout(30*time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}

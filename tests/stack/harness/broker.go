@@ -90,11 +90,17 @@ func (b *Broker) get(path string) (string, error) {
 // Metric sums the samples of a metric whose labels contain all these texts (op="put").
 func (b *Broker) Metric(name string, labels ...string) float64 {
 	b.t.Helper()
+	sum, _ := b.Sample(name, labels...)
+	return sum
+}
+
+// Sample does so, and says whether there is any such sample.
+func (b *Broker) Sample(name string, labels ...string) (sum float64, found bool) {
+	b.t.Helper()
 	body, err := b.get("/metrics")
 	if err != nil {
 		b.t.Fatalf("metrics of %s: %v", b.Name, err)
 	}
-	var sum float64
 	for line := range strings.Lines(body) {
 		sample, value, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if !ok || sample != name && !strings.HasPrefix(sample, name+"{") {
@@ -105,10 +111,10 @@ func (b *Broker) Metric(name string, labels ...string) float64 {
 			matches = matches && strings.Contains(sample, l)
 		}
 		if v, err := strconv.ParseFloat(value, 64); err == nil && matches {
-			sum += v
+			sum, found = sum+v, true
 		}
 	}
-	return sum
+	return sum, found
 }
 
 // Cores is the CPU time that the process has used, user and system together.
