@@ -42,7 +42,7 @@ type txnClient struct {
 
 // init gets an epoch.
 func (c *txnClient) init(ctx context.Context) bool {
-	c.call(ctx, func(ctx context.Context, in *instance) (err error) {
+	_ = c.call(ctx, func(ctx context.Context, in *instance) (err error) { // ready says how it went
 		c.who, err = in.txns.Init(ctx, c.id, int32(c.w.TransactionMax.Milliseconds()), txn.Identity{Producer: -1, Epoch: -1})
 		c.ready = err == nil
 		return err

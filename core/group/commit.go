@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
@@ -172,15 +171,6 @@ func (c *Coordinator) refresh(ctx context.Context, g *cell, refused error) bool 
 		g.offsets = offsets
 	}
 	return err == nil
-}
-
-// Check says whether offsets may be committed, and gives the mod revision of groups/<group> that this holds for: a
-// transaction that writes them compares it. 0: the group is not there.
-func (c *Coordinator) Check(ctx context.Context, name string, check CommitCheck) (coordination.Revision, error) {
-	var mod coordination.Revision
-	var out error
-	err := c.step(ctx, name, func(g *cell, _ time.Time, _ *Catalog) { mod, out = g.mod, g.machine.CheckCommit(check) })
-	return mod, first(err, out)
 }
 
 // forget drops what is in memory of a group, but not its cell.
