@@ -26,7 +26,7 @@ const appMax = 90 * time.Second
 
 // TestApps runs applications that are built on Kafka's clients.
 func TestApps(t *testing.T) {
-	servers, start := bootstrap(t), time.Now()
+	title, servers, start := heading(t), bootstrap(t), time.Now()
 	var results []used
 	for _, u := range []use{
 		{"Kafka Streams", "word count, at least once: repartition, a store, its changelog; stopped, and restored from it", streams},
@@ -43,7 +43,7 @@ func TestApps(t *testing.T) {
 	}
 	t.Logf("%d applications in %v\n%s", len(results), time.Since(start).Round(time.Second), usesTable(results))
 	if *updateDocs {
-		writeBetween(t, "applications", heading(t)+usesTable(results))
+		writeBetween(t, "applications", title+usesTable(results))
 	}
 }
 

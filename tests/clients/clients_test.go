@@ -29,7 +29,7 @@ func bootstrap(t *testing.T) string {
 }
 
 func TestClients(t *testing.T) {
-	start, servers, clients := time.Now(), bootstrap(t), roster(t)
+	start, title, servers, clients := time.Now(), heading(t), bootstrap(t), roster(t)
 	rows := make([]*row, len(clients))
 	t.Run("each", func(t *testing.T) {
 		for i, c := range clients {
@@ -48,7 +48,7 @@ func TestClients(t *testing.T) {
 	rows = slices.DeleteFunc(rows, func(r *row) bool { return r == nil })
 	t.Logf("%d clients in %v\n%s", len(rows), time.Since(start).Round(time.Second), clientsTable(rows))
 	if *updateDocs && !*quick {
-		writeBetween(t, "clients", heading(t)+clientsTable(rows))
+		writeBetween(t, "clients", title+clientsTable(rows))
 	}
 }
 

@@ -3,26 +3,25 @@
 package clients
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-// heading says what was run when.
+// heading says what is run when. It is asked for before the run: others may commit meanwhile.
 func heading(t *testing.T) string {
 	t.Helper()
-	version := strings.TrimSpace(harness.Run(t, nil, harness.Firnlog(t), "version").Must(t))
-	commit, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	// With "-dirty" where what is tested has changes that are not committed.
+	commit, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("Run on %s at commit %s (%s), three brokers on MinIO and etcd.\n\n",
-		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), version)
+	return fmt.Sprintf("Run on %s at commit %s, three brokers on MinIO and etcd.\n\n",
+		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)))
 }
 
 func clientsTable(rows []*row) string {
@@ -72,7 +71,9 @@ func usesTable(results []used) string {
 	b.WriteString("| program | version | what is run | |\n|---|---|---|---|\n")
 	for _, r := range results {
 		outcome := "ok"
-		if r.err != nil {
+		if errors.Is(r.err, errNotSupported) {
+			outcome = r.err.Error()
+		} else if r.err != nil {
 			outcome = "**fails**: " + strings.ReplaceAll(brief(r.err.Error()), "|", "\\|")
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.program, r.version, r.what, outcome)

@@ -122,7 +122,7 @@ func (c client) Read(topic, group string, count int) (got []golang.Record, err e
 				m.session.Commit()
 			}
 		case err = <-ended:
-			err = fmt.Errorf("ended after %d records: %v", len(got), err)
+			err = errors.Join(fmt.Errorf("ended after %d records", len(got)), err)
 		}
 	}
 	cancel()
