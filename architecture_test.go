@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"core/ledger"},
 	{"core/segment"},
 	{"core/record"},
-	{"core/config", "core/telemetry", "core/rule"},
+	{"core/config", "core/telemetry", "core/rule", "core/pause"},
 	{"localstack"},
 	{"coordination", "objectstore"},
 }

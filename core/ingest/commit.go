@@ -11,6 +11,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/stream"
 )
@@ -100,7 +101,7 @@ func (g *Ingest) commit(ctx context.Context, s *sending) {
 		}
 		g.Log.Warn("commit not confirmed, sending it again", "commit", s.id, "attempt", attempt, "error", err)
 		expired := !s.unknown && g.Now().Sub(s.started) > g.GiveUpAfter
-		if errors.Is(err, coordination.ErrTooLarge) || expired || sleep(ctx, backoff(attempt)) != nil {
+		if errors.Is(err, coordination.ErrTooLarge) || expired || pause.For(ctx, pause.Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
 			g.giveUp(s, err)
 			return
 		}
@@ -300,20 +301,5 @@ func (g *Ingest) abandon() {
 			return
 		}
 		g.fail(&flush{items: items}, ErrNotAppended)
-	}
-}
-
-func backoff(attempt int) time.Duration {
-	return min(10*time.Millisecond<<min(attempt, 7), time.Second)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/pause"
 )
 
 // AnyNode asks for the lowest free node id.
@@ -78,7 +79,7 @@ func (r *Registry) Run(ctx context.Context) error {
 			return err
 		}
 		r.Log.Warn("registering this instance again", "cause", err)
-		if err := pause(ctx, min(50*time.Millisecond<<min(attempt, 5), time.Second)); err != nil {
+		if err := pause.For(ctx, pause.Backoff(attempt, 50*time.Millisecond, time.Second)); err != nil {
 			r.leave()
 			return err
 		}
@@ -259,15 +260,4 @@ func (r *Registry) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = r.lease.Revoke(ctx) // it ends by itself otherwise
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

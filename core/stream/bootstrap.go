@@ -11,6 +11,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/rule"
 )
@@ -132,7 +133,7 @@ func (s *Stream) follow(ctx context.Context) error {
 		case !errors.Is(err, coordination.ErrUnavailable):
 			return fmt.Errorf("%w: %w", errMoved, err)
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -152,7 +153,7 @@ func (s *Stream) Run(ctx context.Context) error {
 			attempt = 0
 		}
 		s.Log.Warn("reading the log anew", "cause", err)
-		if err := pause(ctx, backoff(attempt)); err != nil {
+		if err := pause.For(ctx, pause.Backoff(attempt, 20*time.Millisecond, time.Second)); err != nil {
 			return err
 		}
 	}
@@ -160,21 +161,6 @@ func (s *Stream) Run(ctx context.Context) error {
 
 // errMoved: the stream had made progress before it broke.
 var errMoved = errors.New("watch ended")
-
-func backoff(attempt int) time.Duration {
-	return min(20*time.Millisecond<<min(attempt, 6), time.Second)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
 
 // forget drops all state: answers are refused until the next bootstrap.
 func (s *Stream) forget() {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -81,10 +82,11 @@ func New(kv coordination.KV, keys coordination.Keys, view View, newID func() rec
 // Settings gives the cluster's defaults.
 func (a *Admin) Settings() Settings { return a.settings }
 
-// tries bounds how often one change is begun anew, and pause how quickly.
+// tries bounds how often one change is begun anew, and the pauses how quickly.
 const (
-	tries = 8
-	pause = 50 * time.Millisecond
+	tries    = 8
+	pauseMin = 50 * time.Millisecond
+	pauseMax = 800 * time.Millisecond
 )
 
 // step reads, decides and commits once. done false asks for another try.
@@ -97,7 +99,7 @@ func repeat(ctx context.Context, s step) error {
 	var last error
 	for try := range tries {
 		if try > 0 {
-			if err := sleep(ctx, pause<<min(try-1, 4)); err != nil {
+			if err := pause.For(ctx, pause.Backoff(try-1, pauseMin, pauseMax)); err != nil {
 				last = err
 				break
 			}
@@ -120,17 +122,6 @@ func repeat(ctx context.Context, s step) error {
 		return fmt.Errorf("%w: others changed the same topic %d times in a row", class, tries)
 	}
 	return fmt.Errorf("%w: %w", class, last)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // read gives the topic as it stands in etcd; nil when there is none.

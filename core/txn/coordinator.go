@@ -12,6 +12,7 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -117,7 +118,7 @@ func (c *Coordinator) update(ctx context.Context, id string, decide func(s *Stat
 			class = ErrUnavailable
 			c.Log.Warn("transaction not confirmed, looking again", "transaction", id, "attempt", attempt, "error", err)
 		}
-		if err := pause(ctx, min(time.Millisecond<<min(attempt, 7), 100*time.Millisecond)); err != nil {
+		if err := pause.For(ctx, pause.Backoff(attempt, time.Millisecond, 100*time.Millisecond)); err != nil {
 			return fmt.Errorf("change transaction %q: %w: %w", id, class, err)
 		}
 	}

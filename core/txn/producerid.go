@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -111,19 +112,8 @@ func (p *ProducerIDs) takeBlock(ctx context.Context) error {
 			p.mu.Unlock()
 			return nil
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

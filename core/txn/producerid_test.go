@@ -11,6 +11,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/coordination/memory"
+	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -29,7 +30,7 @@ func newKV(t *testing.T) *memory.KV {
 	return kv
 }
 
-func sleep(ctx context.Context, d time.Duration) error { return pause(ctx, d) }
+func sleep(ctx context.Context, d time.Duration) error { return pause.For(ctx, d) }
 
 func TestNextProducerID_IsNeverGivenTwiceWhateverBecomesOfTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
