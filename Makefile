@@ -40,6 +40,7 @@ race: ## the same under the race detector
 test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
 
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
@@ -128,13 +129,14 @@ $(CACHE)/npm/installed: $(CLIENTS)/package.json
 .PHONY: system-packages
 system-packages:
 	@missing=""; \
-	for need in kcat:kcat javac:default-jdk-headless mvn:maven npm:npm python3:python3; do \
+	for need in kcat:kcat tmux:tmux javac:default-jdk-headless mvn:maven npm:npm python3:python3; do \
 		command -v $${need%%:*} >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 include tests/clients/clients.mk
+include tests/ui/ui.mk
 
 .PHONY: clean
 clean: ## remove what was built here

@@ -61,8 +61,8 @@ func (m *simMember) enters(generation int32) {
 	m.mu.Unlock()
 }
 
-// go_ ends it.
-func (m *simMember) go_(killed bool) {
+// end takes it away.
+func (m *simMember) end(killed bool) {
 	m.mu.Lock()
 	m.mu.gone = true
 	m.mu.Unlock()

@@ -283,6 +283,6 @@ func (w *groupWorld) someMember(d *dice, g int) *simMember {
 // depart takes a member away, with or without a goodbye.
 func (w *groupWorld) depart(d *dice, g int, killed bool) {
 	if m := w.someMember(d, g); m != nil {
-		m.go_(killed)
+		m.end(killed)
 	}
 }

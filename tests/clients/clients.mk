@@ -9,6 +9,7 @@ TARGET ?= firnlog
 test-clients: stack-tools matrix ## the whole matrix of clients, tools and applications; writes its tables (6 minutes)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 45m -parallel 3 -v -run '$(RUN)' ./$(MATRIX) -args -target=$(TARGET) $(if $(filter .firnlog,$(RUN)$(TARGET)),-update-docs) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+	$(if $(filter .firnlog,$(RUN)$(TARGET)),@$(MAKE) test-groups test-ui)
 
 .PHONY: matrix
 matrix: apache-kafka matrix-packages

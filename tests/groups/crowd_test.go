@@ -31,7 +31,6 @@ type crowd struct {
 	next       int
 	zombies    []zombie
 	acts       map[string]int
-	paused     sync.WaitGroup
 	calm       time.Time // when the last pause is over
 }
 

@@ -4,6 +4,7 @@ package groups
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -146,7 +147,7 @@ func (b *beater) joinClassic(group string) error {
 		joined := resp.(*kmsg.JoinGroupResponse)
 		id = joined.MemberID
 		if err := kerr.ErrorForCode(joined.ErrorCode); err != nil {
-			if kerr.IsRetriable(err) || err == kerr.MemberIDRequired {
+			if kerr.IsRetriable(err) || errors.Is(err, kerr.MemberIDRequired) {
 				continue
 			}
 			return fmt.Errorf("join %s: %w", group, err)

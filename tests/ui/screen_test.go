@@ -64,10 +64,9 @@ func (s *screen) text() string {
 // shows waits until the screen shows all these patterns, each within a line.
 func (s *screen) shows(patterns ...string) {
 	s.Helper()
-	last, missing := "", ""
 	start := time.Now()
 	for {
-		last, missing = s.text(), ""
+		last, missing := s.text(), ""
 		for _, p := range patterns {
 			if !regexp.MustCompile(`(?m)` + p).MatchString(last) {
 				missing = p
