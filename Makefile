@@ -37,10 +37,11 @@ race: ## the same under the race detector
 	go test -race ./...
 
 .PHONY: test-stack
-test-stack: stack-tools ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
+test-stack: stack-tools matrix-quick ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run TestClients ./tests/clients -args -quick
 
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
