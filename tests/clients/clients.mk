@@ -17,7 +17,7 @@ matrix: apache-kafka matrix-packages
 
 # What the few clients need that run on each change.
 .PHONY: matrix-quick
-matrix-quick: system-packages
+matrix-quick: apache-kafka system-packages
 	@$(MAKE) -s $(MATRIX_CACHE)/python/installed $(MATRIX_CACHE)/java/installed $(MATRIX_CACHE)/bin/go
 
 $(MATRIX_CACHE)/python/installed: $(MATRIX)/python/requirements.txt
