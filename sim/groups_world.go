@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -134,9 +135,11 @@ func (w *groupWorld) FormatValue() []byte           { return groupsFormat }
 func (w *groupWorld) Barrier(context.Context) error { return nil }
 
 func (w *groupWorld) live() {
+	w.mu.Lock()
 	for i := range w.Desks {
 		w.mu.desks = append(w.mu.desks, w.newDesk(int32(i), 0))
 	}
+	w.mu.Unlock()
 	for g := range groupNames {
 		for range w.Members[g] {
 			w.arrive(g)
@@ -178,7 +181,13 @@ func (w *groupWorld) disturb(d *dice) {
 	}
 }
 
-func (w *groupWorld) someDesk(d *dice) *desk { return w.mu.desks[d.below(len(w.mu.desks))] }
+func (w *groupWorld) someDesk(d *dice) *desk { return w.everyDesk()[d.below(w.Desks)] }
+
+func (w *groupWorld) everyDesk() []*desk {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.mu.desks)
+}
 
 // killDesk kills one, and lets it be born again. The others learn of both late.
 func (w *groupWorld) killDesk(d *dice) {
@@ -187,7 +196,7 @@ func (w *groupWorld) killDesk(d *dice) {
 		return
 	}
 	old.kill()
-	for _, other := range w.mu.desks {
+	for _, other := range w.everyDesk() {
 		if other != old {
 			other.learnLater(old.node, d.between(0, 10*time.Second))
 		}
@@ -228,12 +237,12 @@ func (w *groupWorld) deskOf(node int32) *desk {
 // heal ends all faults: everybody lives, goes on and knows it.
 func (w *groupWorld) heal() {
 	w.healed.Store(true)
-	for i := range w.mu.desks {
-		if old := w.mu.desks[i]; old.isDead() {
+	for _, old := range w.everyDesk() {
+		if old.isDead() {
 			w.rebirth(old)
 		}
 	}
-	for _, d := range w.mu.desks {
+	for _, d := range w.everyDesk() {
 		d.heal()
 	}
 	for _, m := range w.mu.members {

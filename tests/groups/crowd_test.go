@@ -79,6 +79,7 @@ func (c *crowd) live(ctx context.Context) {
 		c.join()
 	}
 	first := []string{"kill", "pause"} // every history has these
+	c.wait(ctx, 4*time.Second)         // all have joined, and have something to lose
 	for c.wait(ctx, 3*time.Second+time.Duration(c.dice.IntN(5000))*time.Millisecond) {
 		c.haunt(false)
 		act := []string{"join", "leave", "kill", "pause"}[c.dice.IntN(4)]

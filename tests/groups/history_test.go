@@ -35,5 +35,5 @@ func TestHistory_InShort(t *testing.T) {
 	for protocol := range protocols {
 		s.crowd(protocol, "t", 12, 3, *seedFlag)
 	}
-	s.play(20*time.Second, 1)
+	s.play(26*time.Second, 1)
 }
