@@ -181,6 +181,7 @@ func (s *stage) play(chaos time.Duration, kills int) {
 		time.Sleep(time.Until(c.calm)) // the fault goes on until then
 	}
 	healed := time.Since(s.begin)
+	time.Sleep(session) // whoever was put out meanwhile, and does not know it yet, looks settled
 	for _, c := range s.crowds {
 		harness.Await(s.T, settleMax, c.name+" settles", func() error { return c.settled(s.endsOf(c.topic), healed) })
 	}
