@@ -36,9 +36,10 @@ func open(t *testing.T, program string, args ...string) *screen {
 	return s
 }
 
+// tmux asks the server that the test started: it starts none itself (-N), which would outlive the test.
 func (s *screen) tmux(args ...string) harness.Result {
 	s.Helper()
-	return harness.Run(s.T, nil, "tmux", append([]string{"-S", s.socket}, args...)...)
+	return harness.Run(s.T, nil, "tmux", append([]string{"-N", "-S", s.socket}, args...)...)
 }
 
 // press sends keys, by tmux's names: Enter, Escape, C-s, or a text.
