@@ -49,7 +49,7 @@ $(MATRIX_CACHE)/bin/go: $(shell find $(MATRIX)/golang -type f)
 $(MATRIX_CACHE)/bin/rust: $(shell find $(MATRIX)/rust -type f)
 	@echo "building clients of Rust: some minutes, once per machine"
 	@mkdir -p $(@D)
-	cargo build --quiet --release --locked --manifest-path $(MATRIX)/rust/Cargo.toml --target-dir $(MATRIX_CACHE)/cargo
+	cargo build --quiet --release --manifest-path $(MATRIX)/rust/Cargo.toml --target-dir $(MATRIX_CACHE)/cargo
 	cp $(MATRIX_CACHE)/cargo/release/rskafka $(MATRIX_CACHE)/cargo/release/rdkafka $(@D)/
 	@touch $@
 
