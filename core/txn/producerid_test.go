@@ -30,8 +30,6 @@ func newKV(t *testing.T) *memory.KV {
 	return kv
 }
 
-func sleep(ctx context.Context, d time.Duration) error { return pause.For(ctx, d) }
-
 func TestNextProducerID_IsNeverGivenTwiceWhateverBecomesOfTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kv := newKV(t)
@@ -49,7 +47,7 @@ func TestNextProducerID_IsNeverGivenTwiceWhateverBecomesOfTheAnswers(t *testing.
 				return coordination.Decision{Delay: 20 * time.Millisecond}
 			}
 			return coordination.Decision{}
-		}, sleep)
+		}, pause.For)
 		var mu sync.Mutex
 		given := map[record.ProducerID]int{}
 		var group sync.WaitGroup
@@ -116,7 +114,7 @@ func TestNextProducerID_GoesOnAfterEtcdWasAway(t *testing.T) {
 			return coordination.Decision{Fail: coordination.FailBefore}
 		}
 		return coordination.Decision{}
-	}, sleep)
+	}, pause.For)
 	ids := NewProducerIDs(fault, keys, view("f"))
 	if _, err := ids.NextProducerID(t.Context()); !errors.Is(err, coordination.ErrUnavailable) {
 		t.Errorf("%v, want ErrUnavailable", err)
