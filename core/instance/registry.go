@@ -130,33 +130,19 @@ func (r *Registry) renew(ctx context.Context) error {
 }
 
 // claim creates instances/<n>: the id asked for, the one that has our addresses
-// (this instance before a restart), or the lowest free one.
+// (this instance before a restart), or the lowest free one. Instances that start together
+// choose the same one: one of them gets it, and the others look again.
 func (r *Registry) claim(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.TTL)
 	defer cancel()
-	page, err := r.KV.List(ctx, coordination.Range{Prefix: r.Keys.Instances()})
-	if err != nil {
-		return fmt.Errorf("list instances: %w", err)
-	}
-	node, mod, err := r.choose(page.Items)
-	if err != nil {
-		return err
-	}
 	lease, err := r.KV.Grant(ctx, r.TTL)
 	if err != nil {
 		return fmt.Errorf("grant lease: %w", err)
 	}
-	self := r.Settings.Self
-	self.Node = node
-	value, err := json.Marshal(self)
+	self, err := r.claimWith(ctx, lease)
 	if err != nil {
-		return fmt.Errorf("encode instance: %w", err)
-	}
-	key := r.Keys.Instance(node)
-	res, err := r.KV.Commit(ctx, []coordination.Guard{coordination.ModIs(key, mod)}, []coordination.Change{coordination.PutLeased(key, value, lease.ID())})
-	if err != nil || !res.Committed {
 		_ = lease.Revoke(ctx) // it ends by itself otherwise
-		return fmt.Errorf("claim node id %d: %w", node, errors.Join(err, coordination.ErrUnavailable))
+		return err
 	}
 	r.lease = lease
 	r.mu.Lock()
@@ -168,6 +154,35 @@ func (r *Registry) claim(ctx context.Context) error {
 		close(r.claimed)
 	}
 	return nil
+}
+
+// claimWith looks and claims until nobody else changed the key in between. Each time that somebody did, an instance
+// came, left or took its key back, so it ends when they are done; ctx bounds it.
+func (r *Registry) claimWith(ctx context.Context, lease coordination.Lease) (Info, error) {
+	for {
+		page, err := r.KV.List(ctx, coordination.Range{Prefix: r.Keys.Instances()})
+		if err != nil {
+			return Info{}, fmt.Errorf("list instances: %w", err)
+		}
+		node, mod, err := r.choose(page.Items)
+		if err != nil {
+			return Info{}, err
+		}
+		self := r.Settings.Self
+		self.Node = node
+		value, err := json.Marshal(self)
+		if err != nil {
+			return Info{}, fmt.Errorf("encode instance: %w", err)
+		}
+		key := r.Keys.Instance(node)
+		res, err := r.KV.Commit(ctx, []coordination.Guard{coordination.ModIs(key, mod)}, []coordination.Change{coordination.PutLeased(key, value, lease.ID())})
+		if err != nil {
+			return Info{}, fmt.Errorf("claim node id %d: %w", node, err)
+		}
+		if res.Committed {
+			return self, nil
+		}
+	}
 }
 
 func (r *Registry) choose(items []coordination.Item) (node int32, mod coordination.Revision, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,40 @@ func TestRun_TakesTheLowestFreeNodeID(t *testing.T) {
 		time.Sleep(time.Second)
 		if e := start(t, kv, 5, AnyNode).ready(t); e.Self() != 1 {
 			t.Errorf("node %d, want the freed 1", e.Self())
+		}
+	})
+}
+
+// Brokers of a deployment start together. Who looked before another one took the id that it chose takes the next
+// one, without a word and without waiting.
+func TestRun_StartingTogetherEveryoneGetsANodeIDAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := memory.New(memory.Settings{})
+		keys := coordination.NewKeys("test")
+		others := int32(0)
+		raced := coordination.NewFault(kv, func(op coordination.Op, key string) coordination.Decision {
+			if op == coordination.OpCommit && others < 3 { // between its look and its claim
+				must(kv.Commit(t.Context(), nil, []coordination.Change{coordination.PutKey(keys.Instance(others), []byte("{}"))}))
+				others++
+			}
+			return coordination.Decision{}
+		}, func(context.Context, time.Duration) error { return nil })
+		var said strings.Builder
+		r := New(Settings{
+			KV: raced, Keys: keys, Now: time.Now, Log: slog.New(slog.NewTextHandler(&said, nil)), TTL: 9 * time.Second,
+			Self: Info{Node: AnyNode, Endpoints: []Endpoint{{Host: "h", Port: 1}}, Version: "test"},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		began, ended := time.Now(), make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		<-r.Claimed()
+		if took := time.Since(began); r.Self() != 3 || took != 0 {
+			t.Errorf("node %d after %v, want 3 at once", r.Self(), took)
+		}
+		stop()
+		<-ended
+		if said.Len() > 0 {
+			t.Errorf("nothing went wrong, but it said: %s", said.String())
 		}
 	})
 }
