@@ -51,15 +51,28 @@ func TestStart_TheSameFolderIsTheSameStore(t *testing.T) {
 	}
 }
 
+// The time-outs of an election, a second and more, must not be in the way. A busy machine can make one start
+// slow, but not the fastest of several.
 func TestStart_IsReadyInWellUnderASecond(t *testing.T) {
-	dir := t.TempDir()
-	for _, what := range []string{"empty", "with data"} {
-		begin := time.Now()
-		s := start(t, Settings{Dir: dir})
-		if took := time.Since(begin); took > 900*time.Millisecond {
-			t.Errorf("%s: ready after %v", what, took)
+	const goal, tries = 900 * time.Millisecond, 20
+	for what, again := range map[string]bool{"empty": false, "with data": true} {
+		dir := t.TempDir()
+		if again {
+			start(t, Settings{Dir: dir}).Close()
 		}
-		s.Close()
+		best := time.Hour
+		for try := 0; try < tries && best > goal; try++ {
+			if !again {
+				dir = t.TempDir()
+			}
+			begin := time.Now()
+			s := start(t, Settings{Dir: dir})
+			best = min(best, time.Since(begin))
+			s.Close()
+		}
+		if best > goal {
+			t.Errorf("%s: the fastest of %d starts took %v", what, tries, best)
+		}
 	}
 }
 
