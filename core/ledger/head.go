@@ -18,9 +18,12 @@ import (
 //	producers  n, oldest first, each: id n, epoch n, last sequence + 1 n, revision n, closed serial n, open serial n (0: none),
 //	           with one open its first offset n, window n, then each: first n, last n, base n
 //	aborted    n, in the order in which they ended, each: producer n, first n, last n (difference to the last before)
-//	spans      n, in order of offsets, each: kind 1 byte (0 in a segment, 1 abort marker, 2 commit marker), base n (difference
-//	           to the end before), max timestamp z (difference to the span before),
-//	           in a segment: segment 16 bytes, position n, length n, records n
+//	manifest   1 byte, 0 none, 1 this partition's, 2 another's; then: id 16 bytes, another's: topic 16 bytes, partition n;
+//	           base n, end n (difference to base), bytes n, objects n, max timestamp z
+//	spans      n, in order of offsets, each: kind 1 byte (0 in a segment, 1 abort marker, 2 commit marker, 3 settled, 4 settled in
+//	           another partition's folder), base n (difference to the end before), max timestamp z (difference to the span before),
+//	           settled: place 1 byte, tier 1 byte, in another's folder: topic 16 bytes, partition n
+//	           settled or in a segment: object 16 bytes, position n, length n, offsets n
 //	           marker: producer n, epoch n, coordinator epoch n
 type Head struct {
 	// AsOf: every record of this partition up to this revision is in this state, and its bytes are in Spans.
@@ -29,6 +32,7 @@ type Head struct {
 	LogStart  record.Offset
 	Producers []HeadProducer // in the order last heard of, oldest first
 	Aborted   []Aborted      // in the order in which they ended
+	Manifest  *Manifest      // nil: nothing was settled for good
 	Spans     []Span
 }
 
@@ -66,41 +70,8 @@ func (h *Head) Encode() []byte {
 		}
 		last = a.Last
 	}
-	b = binary.AppendUvarint(b, uint64(len(h.Spans)))
-	end, stamp := record.Offset(0), int64(0)
-	for i := range h.Spans {
-		s := &h.Spans[i]
-		b = append(b, spanKind(s))
-		b = binary.AppendUvarint(b, uint64(s.Base-end))
-		b = binary.AppendVarint(b, s.MaxTimestamp-stamp)
-		fields := []int64{s.Position, s.Length, int64(s.End - s.Base)}
-		if m := s.Inline; m != nil {
-			fields = []int64{int64(m.Producer), int64(m.Epoch), int64(m.CoordinatorEpoch)}
-		} else {
-			b = append(b, s.Segment[:]...)
-		}
-		for _, v := range fields {
-			b = binary.AppendUvarint(b, uint64(v))
-		}
-		end, stamp = s.End, s.MaxTimestamp
-	}
-	return b
-}
-
-const (
-	spanStored byte = iota
-	spanAbort
-	spanCommit
-)
-
-func spanKind(s *Span) byte {
-	switch {
-	case s.Inline == nil:
-		return spanStored
-	case s.Inline.Commit:
-		return spanCommit
-	}
-	return spanAbort
+	b = appendManifest(b, h.Manifest)
+	return appendSpans(b, h.Spans)
 }
 
 func appendProducer(b []byte, p *HeadProducer) []byte {
@@ -138,12 +109,8 @@ func DecodeHead(value []byte) (*Head, error) {
 		a.Last = last
 		h.Aborted[i] = a
 	}
-	h.Spans = make([]Span, r.count(6))
-	end, stamp := record.Offset(0), int64(0)
-	for i := range h.Spans {
-		h.Spans[i] = readSpan(r, end, stamp)
-		end, stamp = h.Spans[i].End, h.Spans[i].MaxTimestamp
-	}
+	h.Manifest = readManifest(r)
+	h.Spans = readSpans(r)
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("decode head: %w", err)
 	}
@@ -167,27 +134,9 @@ func readProducer(r *reader) HeadProducer {
 	return p
 }
 
-func readSpan(r *reader, end record.Offset, stamp int64) Span {
-	kind := r.byte()
-	s := Span{Base: end + record.Offset(r.int63()), MaxTimestamp: stamp + r.int()}
-	switch kind {
-	case spanStored:
-		s.Segment, s.Position, s.Length = r.id(), r.int63(), r.int63()
-		s.End = s.Base + record.Offset(r.int63())
-	case spanAbort, spanCommit:
-		s.Length, s.End = record.MarkerBytes, s.Base+1
-		s.Inline = &record.Marker{
-			Producer: record.ProducerID(r.int63()), Epoch: record.Epoch(r.int15()), Commit: kind == spanCommit, CoordinatorEpoch: r.int31(), Timestamp: s.MaxTimestamp,
-		}
-	default:
-		r.fail()
-	}
-	return s
-}
-
 // partition is the state that a bootstrap begins with.
 func (h *Head) partition(name record.TopicPartition, mod coordination.Revision) *Partition {
-	p := &Partition{name: name, next: h.Next, logStart: h.LogStart, stored: h.Spans, asOf: h.AsOf, headMod: mod, aborted: append([]Aborted(nil), h.Aborted...)}
+	p := &Partition{name: name, next: h.Next, logStart: h.LogStart, manifest: h.Manifest, stored: h.Spans, asOf: h.AsOf, headMod: mod, aborted: append([]Aborted(nil), h.Aborted...)}
 	for i := range h.Producers {
 		q := &h.Producers[i]
 		known := &producer{id: q.ID, epoch: q.Epoch, last: q.Last, rev: q.Revision, closed: q.Closed, window: append([]seen(nil), q.window...)}
@@ -200,7 +149,7 @@ func (h *Head) partition(name record.TopicPartition, mod coordination.Revision) 
 	return p
 }
 
-// Truncate moves the log start up and drops spans that lie wholly before it.
+// Truncate moves the log start up and drops references to what lies wholly before it.
 func (h *Head) Truncate(before record.Offset) {
 	h.LogStart = max(h.LogStart, before)
 	kept := h.Spans[:0:0]
@@ -210,5 +159,24 @@ func (h *Head) Truncate(before record.Offset) {
 		}
 	}
 	h.Spans = kept
-	h.Aborted = forgetAborted(h.Aborted, h.LogStart)
+	h.dropManifest()
+	h.Aborted = forgetAborted(h.Aborted, h.LogStart, h.Manifest)
+}
+
+// dropManifest forgets a manifest of nothing that may still be read.
+func (h *Head) dropManifest() {
+	if h.Manifest != nil && h.Manifest.End <= h.LogStart {
+		h.Manifest = nil
+	}
+}
+
+// LastStable is where the first transaction that is open as of this head begins, or the end.
+func (h *Head) LastStable() record.Offset {
+	stable := h.Next
+	for i := range h.Producers {
+		if p := &h.Producers[i]; p.OpenSerial > 0 {
+			stable = min(stable, p.OpenFirst)
+		}
+	}
+	return stable
 }

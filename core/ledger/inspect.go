@@ -3,8 +3,11 @@ package ledger
 // What administrators ask of a partition. Nothing here changes state.
 
 // Bytes is the size of what the partition refers to and what may still be read. A span counts whole as
-// long as one record of it is at or above the log start.
+// long as one record of it is at or above the log start, and so does the manifest.
 func (p *Partition) Bytes() (n int64) {
+	if m := p.manifest; m != nil && m.End > p.logStart {
+		n = m.Bytes
+	}
 	for _, spans := range [2][]Span{p.stored, p.fresh} {
 		for i := range spans {
 			if spans[i].End > p.logStart {

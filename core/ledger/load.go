@@ -8,8 +8,6 @@ import (
 	"hash/fnv"
 	"sort"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
 )
@@ -139,10 +137,14 @@ func (p *Partition) Digest() uint64 {
 			put(int64(s.base))
 		}
 	}
-	for _, a := range forgetAborted(p.aborted, p.logStart) {
+	for _, a := range forgetAborted(p.aborted, p.logStart, p.manifest) {
 		put(int64(a.Producer))
 		put(int64(a.First))
 		put(int64(a.Last))
+	}
+	if m := p.manifest; m != nil && m.End > p.logStart {
+		h.Write(m.ID[:])
+		put(int64(m.End))
 	}
 	for _, spans := range [2][]Span{p.stored, p.fresh} {
 		for i := range spans {
@@ -160,22 +162,4 @@ func (p *Partition) Digest() uint64 {
 	}
 	put(int64(p.logStart))
 	return h.Sum64()
-}
-
-// SegmentKey names a segment in the bucket.
-func SegmentKey(id ulid.ULID) string { return SegmentPrefix + id.String() }
-
-// SegmentPrefix is where segments lie in the bucket.
-const SegmentPrefix = "segments/"
-
-// ParseSegmentKey gives the id of an object below SegmentPrefix.
-func ParseSegmentKey(key string) (ulid.ULID, error) {
-	if len(key) < len(SegmentPrefix) || key[:len(SegmentPrefix)] != SegmentPrefix {
-		return ulid.ULID{}, fmt.Errorf("object %q is not below %s", key, SegmentPrefix)
-	}
-	id, err := ulid.ParseStrict(key[len(SegmentPrefix):])
-	if err != nil {
-		return id, fmt.Errorf("object %q: %w", key, err)
-	}
-	return id, nil
 }

@@ -9,31 +9,20 @@ import (
 	"github.com/firnlog/firnlog/core/record"
 )
 
-// Span is contiguous accepted bytes of a partition in a segment, or a transaction marker that is kept here. Base
-// is the offset of its first record, End that after its last. MaxTimestamp in ms.
-type Span struct {
-	Segment      ulid.ULID
-	Position     int64
-	Length       int64
-	Base, End    record.Offset
-	MaxTimestamp int64
-	Revision     coordination.Revision // of the commit that brought it; 0 when a head did
-	Inline       *record.Marker        // not nil: no segment, these are the bytes
-}
-
 // Partition is one partition's state as of the ledger's revision.
 type Partition struct {
 	name     record.TopicPartition
 	next     record.Offset
 	logStart record.Offset
 	producers
-	aborted []Aborted // in the order in which they ended
-	stored  []Span    // references of the head: everything up to asOf
-	fresh   []Span    // references of commits after asOf
-	asOf    coordination.Revision
-	headMod coordination.Revision // mod revision of the head's key; 0: there is none
-	dirty   coordination.Revision // of the first commit after asOf that names this partition; 0: none
-	touched coordination.Revision // of the last one
+	aborted  []Aborted // in the order in which they ended; those that ended before the manifest's end are in it
+	manifest *Manifest // of what was settled for good
+	stored   []Span    // references of the head: everything up to asOf
+	fresh    []Span    // references of commits after asOf
+	asOf     coordination.Revision
+	headMod  coordination.Revision // mod revision of the head's key; 0: there is none
+	dirty    coordination.Revision // of the first commit after asOf that names this partition; 0: none
+	touched  coordination.Revision // of the last one
 }
 
 // Next is the offset that the next record gets: the high watermark.
@@ -59,34 +48,6 @@ func (p *Partition) Classify(e *Entry) Outcome {
 		return Outcome{Accepted, -1}
 	}
 	return p.classify(e)
-}
-
-// SpanAt gives the span that holds offset, or the first one after it. ok is false at or beyond Next.
-func (p *Partition) SpanAt(offset record.Offset) (Span, bool) {
-	if s, ok := spanAt(p.stored, offset); ok {
-		return s, true
-	}
-	return spanAt(p.fresh, offset)
-}
-
-func spanAt(spans []Span, offset record.Offset) (Span, bool) {
-	i := sort.Search(len(spans), func(i int) bool { return spans[i].End > offset })
-	if i == len(spans) {
-		return Span{}, false
-	}
-	return spans[i], true
-}
-
-// FirstSpan gives the first span at or after offset for which want holds.
-func (p *Partition) FirstSpan(offset record.Offset, want func(*Span) bool) (Span, bool) {
-	for _, spans := range [2][]Span{p.stored, p.fresh} {
-		for i := range spans {
-			if spans[i].End > offset && want(&spans[i]) {
-				return spans[i], true
-			}
-		}
-	}
-	return Span{}, false
 }
 
 // fold applies one run at a revision and gives the outcome of each entry.
@@ -156,8 +117,8 @@ func (p *Partition) refusesAny(run *Run) bool {
 func (p *Partition) refer(h *Head, mod coordination.Revision) {
 	p.headMod = mod
 	p.logStart = max(p.logStart, h.LogStart)
-	p.aborted = forgetAborted(p.aborted, p.logStart)
-	p.stored = h.Spans
+	p.manifest, p.stored = h.Manifest, h.Spans
+	p.aborted = forgetAborted(p.aborted, p.logStart, p.manifest)
 	p.asOf = h.AsOf
 	if p.touched <= h.AsOf {
 		p.dirty = 0
@@ -170,7 +131,8 @@ func (p *Partition) refer(h *Head, mod coordination.Revision) {
 
 // Head is the partition as a checkpoint writes it, as of a revision that the ledger has folded.
 func (p *Partition) Head(asOf coordination.Revision) *Head {
-	h := &Head{AsOf: asOf, Next: p.next, LogStart: p.logStart, Aborted: append([]Aborted(nil), p.aborted...)}
+	h := &Head{AsOf: asOf, Next: p.next, LogStart: p.logStart, Aborted: append([]Aborted(nil), p.aborted...), Manifest: p.manifest}
+	h.dropManifest()
 	for q := p.oldest; q != nil; q = q.newer {
 		h.Producers = append(h.Producers, HeadProducer{
 			ID: q.id, Epoch: q.epoch, Last: q.last, Revision: q.rev, Closed: q.closed, OpenSerial: q.open.serial, OpenFirst: q.open.first,

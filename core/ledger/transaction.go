@@ -102,7 +102,8 @@ func (p *Partition) LastStable() record.Offset {
 	return max(p.open[0].open.first, p.LogStart())
 }
 
-// AbortedIn lists the aborted transactions that overlap the offsets from from to below to, by first offset.
+// AbortedIn lists the aborted transactions that overlap the offsets from from to below to, by first offset. Those
+// that ended before Manifest().End are in the manifest.
 func (p *Partition) AbortedIn(from, to record.Offset) (out []Aborted) {
 	at := sort.Search(len(p.aborted), func(i int) bool { return p.aborted[i].Last >= from })
 	for _, a := range p.aborted[at:] {
@@ -120,7 +121,10 @@ func (p *Partition) IsOpen(id record.ProducerID) bool {
 	return q != nil && q.open.serial > 0
 }
 
-// forgetAborted drops what ended before the log start.
-func forgetAborted(all []Aborted, logStart record.Offset) []Aborted {
+// forgetAborted drops what ended before the log start, and what the manifest keeps.
+func forgetAborted(all []Aborted, logStart record.Offset, m *Manifest) []Aborted {
+	if m != nil {
+		logStart = max(logStart, m.End)
+	}
 	return all[sort.Search(len(all), func(i int) bool { return all[i].Last >= logStart }):]
 }
