@@ -22,9 +22,10 @@ func newClient(t testing.TB, seeds []string, opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
+// newAdmin makes one that asks brokers each time: by default an answer of Metadata is given again for 5 s.
 func newAdmin(t testing.TB, seeds []string) *kadm.Client {
 	t.Helper()
-	return kadm.NewClient(newClient(t, seeds))
+	return kadm.NewClient(newClient(t, seeds, kgo.MetadataMinAge(10*time.Millisecond)))
 }
 
 // within bounds a step of a test.
