@@ -201,7 +201,7 @@ const mirrored, mirroredRecords, mirroredRead = "mirrored", 500, 200
 
 func mirror(k tools) error {
 	source := apachekafka.Start(k.t)
-	retention, ctx := "123456789", k.t.Context()
+	retention := "123456789"
 	var pairs [][2]string
 	for n := range mirroredRecords {
 		pairs = append(pairs, [2]string{fmt.Sprint("key-", n), fmt.Sprint("value-", n)})
@@ -215,19 +215,23 @@ func mirror(k tools) error {
 		func() error { return readAsGroup(k.t, source.Bootstrap) },
 		func() error { maker.Start(); return mirroredAlike(k.t, source.Bootstrap, k.bootstrap) },
 		func() error {
-			configs, err := kadm.NewClient(kafka(k.t, k.bootstrap)).DescribeTopicConfigs(ctx, mirrored)
-			if err != nil {
-				return err
-			}
-			for _, c := range configs[0].Configs {
-				if c.Key == "retention.ms" && c.MaybeValue() == retention {
-					return nil
-				}
-			}
-			return errors.New("the topic's config was not mirrored")
+			return within(appMax, func() error { return configMirrored(k.t, k.bootstrap, retention) })
 		},
 		func() error { return groupMirrored(k.t, source.Bootstrap, k.bootstrap) },
 	)
+}
+
+func configMirrored(t *testing.T, to, want string) error {
+	configs, err := kadm.NewClient(kafka(t, to)).DescribeTopicConfigs(t.Context(), mirrored)
+	if err != nil {
+		return err
+	}
+	for _, c := range configs[0].Configs {
+		if c.Key == "retention.ms" && c.MaybeValue() == want {
+			return nil
+		}
+	}
+	return errors.New("the topic's config was not mirrored")
 }
 
 func mirrorSettings(from, to string) string {
