@@ -12,17 +12,9 @@ import (
 // enough. Nothing in tail is trusted. Errors: *ShortTailError when the index begins before tail (the trailer
 // that says so has proved whole), ErrCorrupt, ErrVersion.
 func ReadIndex(tail []byte) (Index, error) {
-	t, err := readTrailer(tail)
+	t, footer, err := readTail(tail, magic, version)
 	if err != nil {
-		return Index{}, fmt.Errorf("read segment trailer: %w", err)
-	}
-	if need := t.footer + trailerSize; need > int64(len(tail)) {
-		return Index{}, &ShortTailError{Need: need}
-	}
-	end := int64(len(tail)) - trailerSize
-	footer := tail[end-t.footer : end]
-	if checksum(footer) != t.checksum {
-		return Index{}, fmt.Errorf("read segment footer: checksum differs: %w", ErrCorrupt)
+		return Index{}, err
 	}
 	runs, err := readFooter(footer, t.size-t.footer-trailerSize)
 	if err != nil {
@@ -31,13 +23,30 @@ func ReadIndex(tail []byte) (Index, error) {
 	return Index{Size: t.size, Runs: runs}, nil
 }
 
+// readTail finds the footer of either kind of object and checks that it is whole.
+func readTail(tail []byte, magic string, version uint32) (trailer, []byte, error) {
+	t, err := readTrailer(tail, magic, version)
+	if err != nil {
+		return t, nil, fmt.Errorf("read segment trailer: %w", err)
+	}
+	if need := t.footer + trailerSize; need > int64(len(tail)) {
+		return t, nil, &ShortTailError{Need: need}
+	}
+	end := int64(len(tail)) - trailerSize
+	footer := tail[end-t.footer : end]
+	if checksum(footer) != t.checksum {
+		return t, nil, fmt.Errorf("read segment footer: checksum differs: %w", ErrCorrupt)
+	}
+	return t, footer, nil
+}
+
 type trailer struct {
 	footer   int64 // bytes
 	checksum uint32
 	size     int64
 }
 
-func readTrailer(tail []byte) (trailer, error) {
+func readTrailer(tail []byte, magic string, version uint32) (trailer, error) {
 	if len(tail) < trailerSize {
 		return trailer{}, fmt.Errorf("%d bytes: %w", len(tail), ErrCorrupt)
 	}

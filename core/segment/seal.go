@@ -88,13 +88,16 @@ func (r *Run) add(h record.Header) {
 
 // appendTail gives footer and trailer of an object whose runs end at position.
 func appendTail(position int64, runs []Run) ([]byte, error) {
-	b := appendFooter(nil, runs)
-	if len(b) > math.MaxInt32-trailerSize {
-		return nil, fmt.Errorf("footer of %d bytes: %w", len(b), ErrUnsealable)
+	return sealTail(position, appendFooter(nil, runs), magic, version)
+}
+
+// sealTail adds the trailer to a footer.
+func sealTail(position int64, footer []byte, magic string, version uint32) ([]byte, error) {
+	if len(footer) > math.MaxInt32-trailerSize {
+		return nil, fmt.Errorf("footer of %d bytes: %w", len(footer), ErrUnsealable)
 	}
-	footer := b
 	size := position + int64(len(footer)) + trailerSize
-	b = binary.BigEndian.AppendUint32(b, uint32(len(footer)))
+	b := binary.BigEndian.AppendUint32(footer, uint32(len(footer)))
 	b = binary.BigEndian.AppendUint32(b, checksum(footer))
 	b = binary.BigEndian.AppendUint64(b, uint64(size))
 	b = binary.BigEndian.AppendUint32(b, version)

@@ -1,8 +1,9 @@
 // Package segment is the immutable object that holds record batches of many
 // partitions: runs sorted by partition, and an index at the end that one GET of
-// the object's tail reads.
+// the object's tail reads. There are two kinds: segments, as instances flush them, and settled
+// objects, which maintenance writes.
 //
-// Owns: the bytes of the object, sealing it from batches and reading its index.
+// Owns: the bytes of both, sealing them from batches and reading their indexes.
 //
 // Does not own: offsets (the fold in core/ledger gives them, and may refuse a
 // batch of a run), object keys, requests to the store, and the batches'
@@ -45,12 +46,41 @@
 //
 // A run has no checksum of its own: each batch carries one, and what that leaves
 // out is checked otherwise (docs/decisions/segment-format.md).
+//
+// # The settled object
+//
+// It differs from a segment in that its batches carry their offsets (record.Stamp), of which some may be
+// gone; that a run has an extent, the offsets that it stands for, and a partition may have several runs; and that a
+// long run is divided into blocks, so that a seek reads one of them.
+//
+//	8 bytes   magic "FIRNSET1"
+//	runs      back to back from byte 8; each is batches of one partition, back to back; strictly ascending by
+//	          topic id, partition, base offset
+//	footer    the index
+//	32 bytes  trailer, as a segment's but for the magic "FIRNSET1"
+//
+// Its footer:
+//
+//	uvarint   number of topics, at least 1; for each, ascending:
+//	 16 bytes  topic id
+//	 uvarint   number of its runs, at least 1; for each, ascending:
+//	  uvarint   partition - partition of the run before; for a topic's first run: partition
+//	  uvarint   base offset; for a further run of the same partition: base offset - end of the run before
+//	  uvarint   end - base offset, at least 1
+//	  uvarint   length in bytes; 0: none of these offsets is left
+//	  uvarint   number of batches
+//	  uvarint   number of records
+//	  varint    max timestamp - that of the run before (of any topic; at first 0), ms
+//	  4 bytes   CRC-32C of bytes 0 to 20 of all batches, big endian: what their own leave out
+//	  uvarint   number of blocks; 0: the run is one block; else at least 2, for each:
+//	   uvarint   length in bytes
+//	   uvarint   end - end of the block before (for the first: base offset of the run)
+//	   varint    max timestamp - that of the run, ms
 package segment
 
 import (
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 
 	"github.com/firnlog/firnlog/core/record"
@@ -116,5 +146,3 @@ type ShortTailError struct {
 func (e *ShortTailError) Error() string {
 	return fmt.Sprintf("segment index needs the last %d bytes", e.Need)
 }
-
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
