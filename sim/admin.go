@@ -53,7 +53,7 @@ func (w *world) administer(ctx context.Context) {
 
 // deleteRecords moves the log start of some partition.
 func (w *world) deleteRecords(ctx context.Context, in *instance, d *dice) {
-	all := w.judge.Partitions()
+	all := w.others()
 	if len(all) == 0 {
 		return
 	}

@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
@@ -37,6 +40,7 @@ type instance struct {
 	topics *topic.Admin
 	ids    *txn.ProducerIDs
 	txns   *txn.Coordinator
+	groups *group.Coordinator // nil: nobody needs it
 
 	mu struct {
 		sync.Mutex
@@ -60,7 +64,12 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	entropy := throw(w.seed, "entropy", number, life, "")
 	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
 	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
-	in.txns = txn.New(txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: time.Hour, IDRetention: time.Hour})
+	transactions := txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: time.Hour, IDRetention: time.Hour}
+	if w.Queue != (QueueSettings{}) {
+		in.groups = w.newGroups(in, kv, now, log)
+		transactions.Offsets = in.groups
+	}
+	in.txns = txn.New(transactions)
 	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Transactions: in.txns, Now: now, Log: log,
 		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: 1 << 20, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
 	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second})
@@ -75,6 +84,16 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	return in
 }
 
+// newGroups makes a coordinator of groups that takes itself for the only one: as many as there are instances write the
+// same offsets.
+func (w *world) newGroups(in *instance, kv coordination.KV, now func() time.Time, log *slog.Logger) *group.Coordinator {
+	node := int32(in.number)
+	return group.New(group.Settings{
+		KV: kv, Keys: w.keys, View: in.stream, Cluster: coretest.NewNeighbours(node, node), Now: now, NewID: func() string { return in.name() }, Log: log,
+		Limits: group.DefaultLimits(), OffsetsRetention: time.Hour,
+	})
+}
+
 // start runs the loops until stop.
 func (in *instance) start(ctx context.Context) {
 	ctx, in.stop = context.WithCancel(ctx)
@@ -85,6 +104,9 @@ func (in *instance) start(ctx context.Context) {
 	})
 	in.done.Go(func() { _ = in.ingest.Run(ctx) }) // ends with ctx alone
 	in.done.Go(func() { in.maintain(ctx) })
+	if in.groups != nil {
+		in.done.Go(func() { _ = in.groups.Run(ctx) })
+	}
 }
 
 // kill ends it: nothing that it sends from now on arrives, nothing comes back; what is

@@ -277,7 +277,7 @@ func (w *world) deliver(ctx context.Context, s *session, b *batch) {
 // probe sends one batch through an instance, which must be acknowledged at once.
 func (w *world) probe(ctx context.Context, in *instance) {
 	d := throw(w.seed, "probe", in.number, in.life, "")
-	all := w.judge.Partitions()
+	all := w.others()
 	b := w.newBatch(all[d.below(len(all))], nil)
 	o := w.send(ctx, in, &d, b)[0]
 	if w.heard(b, o); o.Err != nil && ctx.Err() == nil {

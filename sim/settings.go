@@ -27,6 +27,7 @@ type Settings struct {
 	Transactional                int           // clients; several share a transactional id
 	TransactionMax               time.Duration // their time-out
 	Think                        time.Duration // of a client between two batches, on average
+	Queue                        QueueSettings
 
 	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction
 	PauseMax   time.Duration

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/txn"
@@ -67,7 +68,7 @@ func (c *txnClient) call(ctx context.Context, ask func(context.Context, *instanc
 			err = errNoAnswer // it is lost on its way back
 		}
 		cancel()
-		again := errors.Is(err, errNoAnswer) || errors.Is(err, txn.ErrBusy) || errors.Is(err, txn.ErrUnavailable)
+		again := errors.Is(err, errNoAnswer) || errors.Is(err, txn.ErrBusy) || errors.Is(err, txn.ErrUnavailable) || errors.Is(err, group.ErrUnavailable)
 		if !again || !wait(ctx, c.d.between(20*time.Millisecond, 200*time.Millisecond)) {
 			return err
 		}

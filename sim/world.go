@@ -15,7 +15,9 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 	kvmemory "github.com/firnlog/firnlog/coordination/memory"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/objectstore/memory"
+	"github.com/firnlog/firnlog/sim/queues"
 )
 
 // world is one history.
@@ -31,6 +33,7 @@ type world struct {
 	log        *slog.Logger
 	over       context.CancelFunc // ends the history at the first violation
 	nextUID    atomic.Int64
+	queue      *queue // nil: there is none
 	mu         struct {
 		sync.Mutex
 		instances  []*instance
@@ -48,7 +51,8 @@ type Report struct {
 	Calls      int
 	Faults     int
 	Virtual    time.Duration
-	Digest     uint64 // of the transcript
+	Digest     uint64         // of the transcript
+	Queue      *queues.Report // nil: there was none, or it did not come to its end
 	entries    []entry
 }
 
@@ -67,6 +71,9 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 		r.entries = w.transcript.sorted()
 		r.Calls, r.Faults = len(r.entries), w.transcript.mu.faults
 		r.Virtual = time.Since(w.transcript.begin)
+		if w.queue != nil && w.queue.read.Load() {
+			r.Queue = w.queue.check()
+		}
 		time.Sleep(time.Minute) // what waits for a timer alone comes to its end
 	})
 	r.Digest = digest(r.entries)
@@ -87,8 +94,11 @@ func newWorld(seed uint64, s Settings) *world {
 	return w
 }
 
+// everything, as the name of a checker, is all of them.
+const everything = "everything"
+
 func (w *world) violated(v Violation) {
-	if slices.Contains(w.Blind, v.Checker) {
+	if slices.Contains(w.Blind, v.Checker) || slices.Contains(w.Blind, everything) {
 		return
 	}
 	w.mu.Lock()
@@ -115,6 +125,10 @@ func (w *world) live() {
 		w.mu.instances = append(w.mu.instances, w.born(ctx, i, 0))
 	}
 	w.createTopics(ctx)
+	if w.Queue != (QueueSettings{}) {
+		w.queue = w.newQueue()
+		w.queue.create(ctx)
+	}
 	busy, calm := context.WithTimeout(ctx, w.Chaos)
 	defer calm()
 	for i := range w.Plain {
@@ -129,6 +143,9 @@ func (w *world) live() {
 	for i := range w.Consumers {
 		admins.Go(func() { w.consumer(busy, i) })
 	}
+	if w.queue != nil {
+		w.queue.start(ctx, busy, &clients, &admins)
+	}
 	admins.Go(func() { w.administer(busy) })
 	admins.Go(func() { w.audit(busy) })
 	w.chaos(busy, ctx)
@@ -138,6 +155,9 @@ func (w *world) live() {
 	over()
 	clients.Wait()
 	admins.Wait()
+	if w.queue != nil {
+		w.queue.work.Wait()
+	}
 	for _, in := range w.mu.instances {
 		if !in.isDead() {
 			in.kill(0)
@@ -184,6 +204,11 @@ func (w *world) pick(d *dice) *instance {
 	return w.mu.instances[0]
 }
 
+// others are the partitions that are alive, without those of the queue: what happens there is of its history alone.
+func (w *world) others() []record.TopicPartition {
+	return slices.DeleteFunc(w.judge.Partitions(), func(tp record.TopicPartition) bool { return w.queue != nil && tp.Topic == w.queue.id })
+}
+
 // live instances.
 func (w *world) all() (out []*instance) {
 	w.mu.Lock()
@@ -220,6 +245,9 @@ func (w *world) rest(ctx context.Context) {
 		w.probe(ctx, in)
 		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
 	}
+	if w.queue != nil {
+		w.queue.settle(ctx)
+	}
 	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
 		return
 	}
@@ -245,6 +273,11 @@ func (w *world) rest(ctx context.Context) {
 	w.mu.instances = append(w.mu.instances, fresh)
 	w.mu.Unlock()
 	for _, in := range w.all() {
-		w.await(ctx, in.name()+" as the last reader", 60*time.Second, func() { w.readAll(ctx, in) })
+		w.await(ctx, in.name()+" as the last reader", 60*time.Second, func() {
+			w.readAll(ctx, in)
+			if w.queue != nil {
+				w.queue.finish(ctx, in)
+			}
+		})
 	}
 }
