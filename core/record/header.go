@@ -102,6 +102,7 @@ const (
 	attrLogAppendTime = 0x08
 	attrTransactional = 0x10
 	attrControl       = 0x20
+	attrDeleteHorizon = 0x40
 )
 
 // Header is the fixed part of a batch.
@@ -113,7 +114,7 @@ type Header struct {
 	CRC             uint32
 	Attributes      int16
 	LastOffsetDelta int32
-	FirstTimestamp  int64 // ms
+	FirstTimestamp  int64 // ms; with a delete horizon, that
 	MaxTimestamp    int64 // ms; the producer's word unless IsLogAppendTime
 	Producer        ProducerID
 	Epoch           Epoch

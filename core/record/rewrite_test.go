@@ -41,70 +41,6 @@ func TestRecompress_RefusesABombAndWhatIsNoBatch(t *testing.T) {
 	}
 }
 
-func TestFilter_KeepsOffsetsProducerAndSequences(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		messages := drawMessages(t)
-		b := build(t, drawSettings(t), messages...)
-		Stamp(b, 500)
-		before, _ := ReadHeader(b)
-		wanted := rapid.SliceOfN(rapid.Bool(), len(messages), len(messages)).Draw(t, "keep")
-		got, count, err := Filter(b, 1<<20, nil, func(r Record) bool { return wanted[r.OffsetDelta] })
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, err := Check(got)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.BaseOffset != before.BaseOffset || h.LastOffset() != before.LastOffset() || h.Producer != before.Producer ||
-			h.Epoch != before.Epoch || h.LastSequence() != before.LastSequence() || h.FirstTimestamp != before.FirstTimestamp ||
-			h.Attributes != before.Attributes || int(h.Records) != count {
-			t.Fatalf("header %+v was %+v", h, before)
-		}
-		i := 0
-		newest, seen := before.MaxTimestamp, false
-		for r, err := range Records(got, 1<<20) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			for !wanted[i] {
-				i++
-			}
-			if r.OffsetDelta != int32(i) || !equalBytes(r.Key, messages[i].key) || !equalBytes(r.Value, messages[i].value) ||
-				len(r.Headers) != len(messages[i].headers) || h.TimestampOf(r) != messages[i].timestamp {
-				t.Fatalf("record %+v, want number %d", r, i)
-			}
-			if !seen || messages[i].timestamp > newest {
-				newest, seen = messages[i].timestamp, true
-			}
-			count--
-			i++
-		}
-		if count != 0 || h.MaxTimestamp != newest {
-			t.Fatalf("%d records too few, or max timestamp %d instead of %d", count, h.MaxTimestamp, newest)
-		}
-	})
-}
-
-func TestFilter_ABatchWithoutRecordsStaysReadable(t *testing.T) {
-	for codec := CodecNone; codec <= CodecZstd; codec++ {
-		b := build(t, Settings{Codec: codec, Sequence: &Sequence{Producer: 3, First: 5}}, numbered(2)...)
-		empty, count, err := Filter(b, 1<<20, nil, func(Record) bool { return false })
-		if err != nil || count != 0 {
-			t.Fatalf("%v: %d kept, %v", codec, count, err)
-		}
-		checkRecords(t, empty, nil)
-		h, err := Check(empty)
-		if err != nil || h.LastSequence() != 6 || h.LastOffset() != 1 || h.MaxTimestamp != 1001 || h.Codec() != codec {
-			t.Errorf("%v: header %+v, %v", codec, h, err)
-		}
-		again, err := Recompress(empty, CodecNone, 1<<20, nil)
-		if err != nil || len(again) != HeaderSize {
-			t.Errorf("%v: recompressed to %d bytes, %v", codec, len(again), err)
-		}
-	}
-}
-
 func TestFirstAtOrAfter_FindsTheRecordAndNotTheBatch(t *testing.T) {
 	for codec := CodecNone; codec <= CodecZstd; codec++ {
 		b := build(t, Settings{Codec: codec}, message{timestamp: 10}, message{timestamp: 30}, message{timestamp: 20}, message{timestamp: 30})
@@ -150,11 +86,11 @@ func TestMaxTimestampRecord_TrustsTheRecordsOverTheHeader(t *testing.T) {
 	if offset, ts, ok, err := MaxTimestampRecord(b, 0); offset != 0 || ts != -5 || !ok || err != nil {
 		t.Errorf("got %d, %d, %v, %v", offset, ts, ok, err)
 	}
-	empty, _, err := Filter(b, 0, nil, func(Record) bool { return false })
+	empty, err := Clean(b, Cleaning{Keep: func(Record) bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if offset, ts, ok, err := MaxTimestampRecord(empty, 0); offset != 0 || ts != 0 || ok || err != nil {
+	if offset, ts, ok, err := MaxTimestampRecord(empty.Batch, 0); offset != 0 || ts != 0 || ok || err != nil {
 		t.Errorf("of no records: got %d, %d, %v, %v", offset, ts, ok, err)
 	}
 }
