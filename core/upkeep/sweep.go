@@ -57,7 +57,27 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	return u.sweepObjects(ctx, string(snap.Items[1].Value), floor, refs)
+	if err := u.sweepObjects(ctx, string(snap.Items[1].Value), floor, refs); err != nil {
+		return err
+	}
+	return u.sweepBackups(ctx, string(snap.Items[1].Value), floor)
+}
+
+// sweepBackups deletes backups and journal objects that have outlived their use. What they alone referred to is
+// found unreferenced by the next sweep.
+func (u *Upkeep) sweepBackups(ctx context.Context, era string, floor coordination.Mark) error {
+	if u.Outlived == nil {
+		return nil
+	}
+	format, err := ledger.DecodeFormat([]byte(era))
+	if err != nil {
+		return err
+	}
+	keys, err := u.Outlived(ctx, format.Since, floor)
+	if err != nil {
+		return fmt.Errorf("list backups that are needed no more: %w", err)
+	}
+	return u.delete(ctx, era, keys)
 }
 
 // references reads every object that a commit or a head names, at one revision.
@@ -84,6 +104,11 @@ func (u *Upkeep) references(ctx context.Context) (map[ulid.ULID]struct{}, error)
 				break
 			}
 			r.After = page.Items[len(page.Items)-1].Key
+		}
+	}
+	if u.Retained != nil {
+		if err := u.Retained(ctx, func(it coordination.Item) error { return u.refer(refs, it) }); err != nil {
+			return nil, fmt.Errorf("read references of backups: %w", err)
 		}
 	}
 	return refs, nil
@@ -194,9 +219,9 @@ func (u *Upkeep) delete(ctx context.Context, era string, keys []string) error {
 		}
 		n := min(len(keys), sweepDelete)
 		if err := u.Store.Delete(ctx, keys[:n]...); err != nil {
-			return fmt.Errorf("delete %d unreferenced segments: %w", n, err)
+			return fmt.Errorf("delete %d unreferenced objects: %w", n, err)
 		}
-		u.Log.Info("unreferenced segments deleted", "count", n, "first", keys[0])
+		u.Log.Info("unreferenced objects deleted", "count", n, "first", keys[0])
 		keys = keys[n:]
 	}
 	return nil

@@ -20,6 +20,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/duty"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/objectstore"
@@ -47,6 +48,13 @@ type Settings struct {
 
 	// More are steps of other parts, done under the same lease.
 	More []Step
+
+	// Retained calls refer for every commit and every head (keys as in etcd) of the retained backups and of the journal
+	// behind them; sweep keeps what these name, as it keeps what etcd names. Nil: there are none.
+	Retained func(ctx context.Context, refer func(coordination.Item) error) error
+	// Outlived lists backups and journal objects that are needed no more, of those with ids above since and at or
+	// below floor; sweep deletes them. Nil: there are none.
+	Outlived func(ctx context.Context, since, floor coordination.Mark) ([]string, error)
 }
 
 // Step is one kind of maintenance: bounded, and harmless when two instances do it at once.
@@ -93,8 +101,8 @@ func New(s Settings) *Upkeep {
 // Run repeats the steps under the lease until ctx ends. Sweep, which reads all references and lists the
 // bucket, runs beside the others and never holds up a checkpoint.
 func (u *Upkeep) Run(ctx context.Context) error {
-	d := duty{u: u, key: u.Keys.Lease("upkeep")}
-	defer d.leave()
+	d := duty.New(duty.Settings{KV: u.KV, Key: u.Keys.Lease("upkeep"), Holder: u.Holder, TTL: u.LeaseTTL, Now: u.Now})
+	defer d.Leave()
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	sweep := make(chan Step)
@@ -114,7 +122,7 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		u.Observe()
-		if !d.held(ctx) {
+		if !d.Held(ctx) {
 			continue
 		}
 		for _, s := range u.steps() {
