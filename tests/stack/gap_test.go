@@ -22,10 +22,10 @@ func TestSequenceGap_ProducerGoesOnAfterLostRequests(t *testing.T) {
 	proxy := harness.StartProxy(t, front, b.Kafka)
 	clients := map[string]func(topic string) *harness.Talk{
 		"Java": func(topic string) *harness.Talk {
-			return harness.TalkJava(t, "Forgotten.java", front, topic, "delivery.timeout.ms=3000", "request.timeout.ms=1500", "linger.ms=0")
+			return harness.TalkJava(t, "Forgotten.java", front, topic, "delivery.timeout.ms=6000", "request.timeout.ms=3000", "linger.ms=0")
 		},
 		"librdkafka": func(topic string) *harness.Talk {
-			return harness.TalkPython(t, "forgotten.py", front, topic, "delivery.timeout.ms=3000", "request.timeout.ms=1500")
+			return harness.TalkPython(t, "forgotten.py", front, topic, "delivery.timeout.ms=6000", "request.timeout.ms=3000")
 		},
 	}
 	for client, start := range clients {
