@@ -5,7 +5,6 @@ package groups
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,7 +27,7 @@ func TestLag_IsShownByTheCoordinator(t *testing.T) {
 	}
 	shown := func(want float64, brokers int) {
 		t.Helper()
-		harness.Await(t, 10*time.Second, fmt.Sprint("a lag of ", want), func() error {
+		harness.Await(t, settleMax, fmt.Sprint("a lag of ", want), func() error {
 			var seen []float64
 			for _, b := range s.brokers {
 				if v, ok := b.Sample("firnlog_group_lag", `group="g"`, `topic="t"`); ok {
