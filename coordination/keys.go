@@ -24,10 +24,11 @@ import (
 //	producers/next                 next block of producer ids (decimal)              producer ids
 //	transactions/<id>              a transactional id: its producer and what is open (JSON; core/txn)  txn
 //	groups/<group>                 coordinator, members, assignment (JSON; core/group)  group
+//	groups/<group>/members/<member>  a member that is served by whoever is asked: what it must know (JSON; leased)  group
 //	groups/<group>/offsets/<topic>  committed offsets of one topic (JSON; core/group)  group, txn
 //	groups/<group>/pending/<id>     offsets that an open transaction will commit (JSON; core/group)  group, txn
 //
-// <group> and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
+// <group>, <member> and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
 //
 // <topic> is 32 hex digits, <partition> 10 decimal digits with leading zeros, so that
 // byte order is numeric order.
@@ -116,6 +117,14 @@ func (k Keys) Group(group string) string { return k.Groups() + url.PathEscape(gr
 
 // GroupBelow is the prefix of all keys of a group but Group itself.
 func (k Keys) GroupBelow(group string) string { return k.Group(group) + "/" }
+
+// GroupMembers is the prefix of a group's members that nobody holds in memory.
+func (k Keys) GroupMembers(group string) string { return k.GroupBelow(group) + "members/" }
+
+// GroupMember holds one of them.
+func (k Keys) GroupMember(group, member string) string {
+	return k.GroupMembers(group) + url.PathEscape(member)
+}
 
 // GroupOffsets is the prefix of a group's committed offsets.
 func (k Keys) GroupOffsets(group string) string { return k.GroupBelow(group) + "offsets/" }

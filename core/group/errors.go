@@ -33,5 +33,8 @@ var (
 	ErrSubscribed           = errors.New("the group is subscribed to the topic")
 	ErrMetadataTooLarge     = errors.New("offset metadata is too large")
 	ErrPendingTooLarge      = errors.New("the offsets of a transaction must fit one etcd transaction")
+	ErrSeatTaken            = errors.New("the group has a member by that name")
+	ErrSeatGone             = errors.New("the group has no such member, or its time has run out")
+	ErrSeatChanged          = errors.New("another request has changed the member at the same time")
 	ErrUnknownTopic         = errors.New("unknown topic or partition")
 )

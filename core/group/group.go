@@ -31,9 +31,18 @@
 //     before (Effects.Confirm). Within an epoch a coordinator that is one no more would tell of the assignment before.
 //   - Heartbeats store nothing: sessions live in the coordinator's memory, and begin anew with a new one.
 //
+// # Members that nobody holds
+//
+// A consumer over HTTP speaks to whichever instance it happens to reach, when it likes. What such a member must know from one request to
+// the next is in groups/<group>/members/<m> (seat.go), under a lease: so etcd's clock says whether it lives. To the group it is
+// a KIP-848 member like others; only when its session runs out in the coordinator's memory, the coordinator looks whether its
+// key is there, and if so the session begins anew. Relay (core/group/relay) brings its heartbeats and commits to the coordinator.
+//
 // # What was rejected
 //
 //   - A leased key for every member: a write to etcd for every heartbeat.
+//   - A watch of groups/<group>/members/ in the coordinator: it would tell of every poll of every such member, to learn of an
+//     end that may be learned a session later.
 //   - Leaving the group in memory after a write of unknown outcome and asking what became of it: three more states in
 //     which every request has to be answered. A group is small; reading it anew is cheap.
 //   - Storing nothing until the leader's SyncGroup, as Kafka does: the generation that JoinGroup has told could be

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/rule"
 )
 
 // Offsets of transactions:
@@ -171,7 +172,7 @@ func (c *Coordinator) SettlePending(ctx context.Context, name, transaction strin
 	}
 	guards := []coordination.Guard{coordination.ModIs(key, item.Mod), coordination.CreateIs(group.Key, group.Create)}
 	changes := []coordination.Change{coordination.DeleteKey(key)}
-	if !commit || group.Create == 0 {
+	if !commit && rule.On(rule.TxnDropsOffsets) || group.Create == 0 {
 		return guards, changes, nil
 	}
 	names := slices.Sorted(maps.Keys(pending))

@@ -124,6 +124,10 @@ func (c *Coordinator) tick(ctx context.Context, g *cell, now time.Time) {
 		g.give()
 		return
 	}
+	if err := c.hearLeased(ctx, g, now); err != nil {
+		g.give() // etcd is away: sessions go on
+		return
+	}
 	g.machine.Tick(now, topics)
 	if err := c.leave(ctx, g); err != nil {
 		c.Log.Info("group dropped", "group", g.name, "cause", err)
