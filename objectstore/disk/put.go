@@ -32,6 +32,9 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 	if err := check(ctx, objectstore.OpPut, key); err != nil {
 		return err
 	}
+	if err := objectstore.RefuseClass(ctx, key); err != nil {
+		return err
+	}
 	path := s.path(key)
 	folder := filepath.Dir(path)
 	if err := s.makeFolder(folder); err != nil {

@@ -37,6 +37,9 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 	if err := check(ctx, "put", key); err != nil {
 		return err
 	}
+	if err := objectstore.RefuseClass(ctx, key); err != nil {
+		return err
+	}
 	whole := bytes.Join(body, nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()

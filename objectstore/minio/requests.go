@@ -29,6 +29,7 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 		// minio-go passes metadata with this prefix on as it is.
 		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": reader.CRC32C()},
 		DisableContentSha256: true,
+		StorageClass:         objectstore.ClassOf(ctx),
 	}
 	options.SetMatchETagExcept("*")
 	return s.do(ctx, objectstore.OpPut, key, func(ctx context.Context) error {

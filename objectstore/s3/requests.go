@@ -32,6 +32,7 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 		Body: reader, ContentLength: aws.Int64(reader.Size()),
 		ChecksumCRC32C: aws.String(reader.CRC32C()),
 		IfNoneMatch:    aws.String("*"),
+		StorageClass:   types.StorageClass(objectstore.ClassOf(ctx)), // no header when empty
 	}
 	return s.do(ctx, objectstore.OpPut, key, func(ctx context.Context) error {
 		_, err := s.client.PutObject(ctx, input, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))

@@ -48,6 +48,7 @@ func (s *Sent) Maybe() bool { return s.got.Load() }
 //	409 ConditionalRequestConflict and alike    ErrUnavailable ErrUnavailable ErrUnavailable
 //	404 without code, NoSuchKey                 plain          plain         ErrNotFound
 //	404 NoSuchBucket                            plain, with what to do about it
+//	400 InvalidStorageClass                     ErrClass       plain         plain
 //	416                                         plain          plain         ErrRange
 //	408, 429, 503, SlowDown, throttling         ErrUnavailable ErrUnavailable ErrUnavailable
 //	400 as the body did not arrive whole        ErrUnavailable ErrUnavailable ErrUnavailable
@@ -85,6 +86,8 @@ func (a Answer) class() error {
 		return a.only(objectstore.OpGet, objectstore.ErrRange)
 	case "NoSuchBucket":
 		return nil
+	case "InvalidStorageClass":
+		return a.only(objectstore.OpPut, objectstore.ErrClass)
 	case "ConditionalRequestConflict", "OperationAborted",
 		// versitygw: it could not make the object's folder, which happens when a Delete next
 		// to it removes the empty one meanwhile (measured). Nothing was stored.

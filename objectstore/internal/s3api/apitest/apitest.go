@@ -74,7 +74,7 @@ func wantClass(t *testing.T, what string, err, want error) {
 	}
 	for _, class := range []error{
 		objectstore.ErrExists, objectstore.ErrNotFound, objectstore.ErrRange,
-		objectstore.ErrUnknown, objectstore.ErrUnavailable,
+		objectstore.ErrUnknown, objectstore.ErrUnavailable, objectstore.ErrClass,
 	} {
 		if errors.Is(err, class) != errors.Is(class, want) {
 			t.Errorf("%s: error %v, want %v only", what, err, want)
@@ -97,6 +97,7 @@ func answers(t *testing.T, open func(*testing.T, string) objectstore.Store) {
 		{404, "NoSuchBucket", errPlain, errPlain, errPlain, errPlain},
 		{403, "AccessDenied", errPlain, errPlain, errPlain, errPlain},
 		{400, "InvalidArgument", errPlain, errPlain, errPlain, errPlain},
+		{400, "InvalidStorageClass", objectstore.ErrClass, errPlain, errPlain, errPlain},
 		{400, "BadDigest", unavailable, unavailable, unavailable, unavailable},
 		{400, "XAmzContentChecksumMismatch", unavailable, unavailable, unavailable, unavailable},
 		{400, "RequestTimeout", unavailable, unavailable, unavailable, unavailable},

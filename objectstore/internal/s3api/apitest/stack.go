@@ -28,6 +28,7 @@ func RunOnServer(t *testing.T, server *servers.Server, open Open) {
 	t.Run("Put_LostAnswerIsResolvedByRetry", func(t *testing.T) { lostAnswer(t, server, fresh(), open) })
 	t.Run("Put_RetryKeepsRacesHonest", func(t *testing.T) { retriedRace(t, server, fresh(), open) })
 	t.Run("Put_OtherPrefixIsAnotherPlace", func(t *testing.T) { prefixesApart(t, server, open) })
+	t.Run("Put_InAStorageClass", func(t *testing.T) { storageClass(t, server, fresh(), open) })
 	t.Run("Restart_IsRiddenOutByRetry", func(t *testing.T) { restart(t, server, fresh(), open) })
 }
 
