@@ -48,12 +48,30 @@ const (
 	TxnRegister
 	// BarrierBeforeRefusal: an answer that more stream could turn is given behind a barrier.
 	BarrierBeforeRefusal
+	// SettleGuard: what maintenance refers to anew is above the floor, compared in the transaction.
+	SettleGuard
+	// SwapComparesHead: references are swapped only in the head that was read, compared by its mod revision.
+	SwapComparesHead
+	// SwapComparesTopic: references are swapped only while the topic is as it was, so that no head outlives its topic.
+	SwapComparesTopic
+	// SwapKeepsRest: references that maintenance does not replace stay.
+	SwapKeepsRest
+	// TxnSerial: a batch of a transaction that has ended is refused, by its serial.
+	TxnSerial
+	// TxnFence: only the newest epoch of a transactional id adds to its transaction or ends it.
+	TxnFence
+	// TxnDropsOffsets: offsets of an aborted transaction are dropped with it.
+	TxnDropsOffsets
+	// StableEnd: readers of read_committed see nothing from the first open transaction on.
+	StableEnd
 	count
 )
 
 var names = [count]string{
 	"TrimBelowFloor", "TrimAllHeads", "FloorMonotone", "RefsAfterFloor", "NoEagerDelete", "ExpireByRecord", "TopicsInStream", "OneRevision",
 	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "TxnRegister", "BarrierBeforeRefusal",
+	"SettleGuard", "SwapComparesHead", "SwapComparesTopic", "SwapKeepsRest",
+	"TxnSerial", "TxnFence", "TxnDropsOffsets", "StableEnd",
 }
 
 // String is the rule's name.
