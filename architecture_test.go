@@ -28,7 +28,8 @@ var layers = [][]string{
 	{"core/group", "core/txn", "core/topic"},
 	{"core/upkeep", "core/settle", "core/backup"},
 	{"core/reference"},
-	{"core/stream", "core/cache", "core/instance", "core/duty"},
+	{"core/stream", "core/cache", "core/instance", "core/duty", "core/archive"},
+	{"core/manifest"},
 	{"core/ledger"},
 	{"core/segment"},
 	{"core/record"},
@@ -45,7 +46,7 @@ var onlyFor = map[string][]string{
 }
 
 // pure packages do no I/O: nothing that could.
-var pure = map[string]bool{"core/record": true, "core/segment": true, "core/ledger": true}
+var pure = map[string]bool{"core/record": true, "core/segment": true, "core/ledger": true, "core/manifest": true}
 
 var impure = []string{"os", "net", "net/http", "time", "math/rand", "math/rand/v2", "crypto/rand", "context", "sync"}
 
