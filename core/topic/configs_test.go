@@ -3,6 +3,7 @@ package topic
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -58,6 +59,7 @@ func TestTable_DefaultsAreThoseThatTheGettersUse(t *testing.T) {
 		"Tombstones":      func(t *ledger.Topic) any { return TombstoneRetention(t) },
 		"CompactionLag":   func(t *ledger.Topic) any { a, b := CompactionLag(t); return [2]time.Duration{a, b} },
 		"SegmentAge":      func(t *ledger.Topic) any { return SegmentAge(t) },
+		"Cold":            func(t *ledger.Topic) any { _, class, ok := Cold(t); return fmt.Sprint(class, ok) },
 		"DirtyRatio":      func(t *ledger.Topic) any { return DirtyRatio(t) },
 	} {
 		if a, b := get(bare), get(spelled); a != b {
@@ -90,6 +92,22 @@ func TestGetters_ReadWhatIsSet(t *testing.T) {
 	}
 	if d := millis(math.MaxInt64); d != math.MaxInt64 {
 		t.Fatalf("a duration that does not fit is %v", d)
+	}
+}
+
+func TestCold_IsForTopicsThatAreNotCompacted(t *testing.T) {
+	configs := map[string]string{ColdAfterMs: "1000", ColdStorageClass: "GLACIER_IR"}
+	if after, class, ok := Cold(&ledger.Topic{Configs: configs}); after != time.Second || class != "GLACIER_IR" || !ok {
+		t.Errorf("got %v, %q, %v", after, class, ok)
+	}
+	configs[CleanupPolicy] = "compact,delete"
+	if _, _, ok := Cold(&ledger.Topic{Configs: configs}); ok {
+		t.Error("a compacted topic is chilled")
+	}
+	for class, good := range map[string]bool{"": true, "STANDARD_IA": true, "GLACIER_IR": true, "GLACIER": false, "DEEP_ARCHIVE": false, "glacier ir": false} {
+		if err := CheckConfigs(map[string]string{ColdStorageClass: class}); (err == nil) != good {
+			t.Errorf("class %q: %v", class, err)
+		}
 	}
 }
 

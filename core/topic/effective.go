@@ -104,6 +104,13 @@ func DirtyRatio(t *ledger.Topic) float64 {
 	return defaultDirtyRatio
 }
 
+// Cold says at which age objects move to cold storage, and to which class ("": the bucket's own). ok is false when
+// they never do. Log compaction rewrites old objects again and again, so that compacted topics stay out of it.
+func Cold(t *ledger.Topic) (after time.Duration, class string, ok bool) {
+	v := long(t, ColdAfterMs, -1)
+	return millis(v), t.Configs[ColdStorageClass], v >= 0 && !IsCompacted(t)
+}
+
 // Source says where an effective value comes from.
 type Source int8
 

@@ -1,10 +1,15 @@
 package topic
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // Names of the configs that code asks for.
 const (
 	CleanupPolicy       = "cleanup.policy"
+	ColdAfterMs         = "firnlog.cold.after.ms"
+	ColdStorageClass    = "firnlog.cold.storage.class"
 	Compression         = "compression.type"
 	DeleteRetentionMs   = "delete.retention.ms"
 	FlushMessages       = "flush.messages"
@@ -48,6 +53,10 @@ var table = [...]Config{
 		"How long, in ms, a compacted topic keeps a tombstone after it has been compacted for the first time.", atLeast(0)},
 	{"file.delete.delay.ms", Long, "60000", false, "log.segment.delete.delay.ms",
 		"Kept only. Deleted objects go when sweep has found them unreferenced twice.", atLeast(0)},
+	{ColdAfterMs, Long, "-1", true, "",
+		"Age, in ms, at which what was settled for good moves to cold storage: to the class of firnlog.cold.storage.class, in the bucket of --cold-store if there is one. -1: never. Topics whose cleanup.policy has compact stay where they are.", atLeast(-1)},
+	{ColdStorageClass, String, "", true, "",
+		"Storage class of cold objects, as the object store names it (STANDARD_IA, GLACIER_IR, …). Empty: the bucket's own. Classes whose objects cannot be read at once (GLACIER, DEEP_ARCHIVE) are refused.", storageClass},
 	{FlushMessages, Long, longMax, false, "log.flush.interval.messages",
 		"Kept only. Every acknowledged record is durable.", atLeast(1)},
 	{FlushMs, Long, longMax, true, "log.flush.scheduler.interval.ms",
@@ -113,4 +122,16 @@ func gzipLevel(value string) string {
 		return ""
 	}
 	return "want 1 to 9, or -1"
+}
+
+// storageClass checks the form: which classes there are is the store's to say, when the first object is put.
+func storageClass(value string) string {
+	switch value {
+	case "GLACIER", "DEEP_ARCHIVE":
+		return "its objects must be restored before they can be read; GLACIER_IR can be read at once"
+	}
+	if len(value) > 64 || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+		return "want the name of a storage class in capitals, like STANDARD_IA"
+	}
+	return ""
 }
