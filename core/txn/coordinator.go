@@ -28,7 +28,8 @@ import (
 //   - Every change of transactions/<id> compares the mod revision at which it was read. So any instance may coordinate
 //     any id, also two at once; where clients are sent (a hash over the instances) only saves conflicts.
 //   - A marker names every partition that may hold data of its serial, since membership came before data.
-//   - The end is one etcd transaction, or nothing: what does not fit is refused before anything is written.
+//   - The end is one etcd transaction, or nothing: what does not fit is refused before anything is written. A transaction can
+//     always be aborted, since what would make its abort too large never becomes a part of it.
 //   - Any step may be repeated after a lost answer. State is read again, and the decision made again finds what was done.
 //
 // Rejected: a state between open and ended (Kafka's Prepare…): it is what a coordinator that dies leaves behind for others to
@@ -200,7 +201,7 @@ func (c *Coordinator) changes(id string, mod coordination.Revision, commit ulid.
 	if st.ended == nil || len(st.ended.Partitions) == 0 {
 		return append(guards, coordination.ValueIs(c.Keys.Format(), format)), changes, nil
 	}
-	value := (&ledger.Commit{Markers: []ledger.Marker{*st.ended}}).Encode()
+	value := endingCommit(st.ended)
 	if len(value) > ledger.CommitBytesMax {
 		return nil, nil, fmt.Errorf("markers of %d partitions: %w", len(st.ended.Partitions), ErrTooLarge)
 	}

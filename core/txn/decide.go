@@ -5,6 +5,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 )
 
 // Decisions are functions on a State as it was read. Each is right again when it is made anew after a lost answer: it finds
@@ -58,7 +59,7 @@ func (s *State) check(id Identity) error {
 	switch {
 	case s == nil || s.Producer != id.Producer:
 		return ErrMapping
-	case s.Epoch != id.Epoch:
+	case s.Epoch != id.Epoch && rule.On(rule.TxnFence):
 		return ErrFenced
 	}
 	return nil
@@ -80,7 +81,10 @@ func (s *State) join(id Identity, parts []record.TopicPartition, group string, m
 	if at, ok := slices.BinarySearch(s.Groups, group); group != "" && !ok {
 		s.Groups, changed = slices.Insert(s.Groups, at, group), true
 	}
-	return changed, nil
+	if changed {
+		return true, s.fits()
+	}
+	return false, nil
 }
 
 // ending is what an EndTxn comes to.

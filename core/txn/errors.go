@@ -16,7 +16,7 @@ var (
 	ErrState = errors.New("request does not fit the state of the transaction")
 	// ErrTimeout: the time-out asked for is none, or too long.
 	ErrTimeout = errors.New("transaction time-out is out of bounds")
-	// ErrTooLarge: the end of the transaction does not fit one etcd transaction. It can only be aborted.
+	// ErrTooLarge: the end of the transaction would not fit one etcd transaction. Nothing was written, and it can be aborted.
 	ErrTooLarge = errors.New("transaction is too large to end")
 	// ErrUnknownID: nothing is known of the transactional id.
 	ErrUnknownID = errors.New("unknown transactional id")

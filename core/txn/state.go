@@ -115,6 +115,28 @@ func (s *State) All() (out []record.TopicPartition) {
 	return out
 }
 
+// groupsMax bounds the groups of a transaction: its end compares two keys of each and deletes one, of the 128 that etcd takes.
+const groupsMax = 50
+
+// fits says whether the transaction can be ended at all: aborted, that is. What does not fit is refused before it becomes a part,
+// since one that can neither be committed nor aborted would keep its partitions from readers for ever. Offsets to be
+// committed may still be too many; then the transaction can be aborted.
+func (s *State) fits() error {
+	if len(s.Groups) > groupsMax {
+		return fmt.Errorf("offsets of %d groups, the limit is %d: %w", len(s.Groups), groupsMax, ErrTooLarge)
+	}
+	const laterMs = 1<<48 - 1 // the largest time of an id
+	if n := len(endingCommit(s.marker(false, true, laterMs))); n > ledger.CommitBytesMax {
+		return fmt.Errorf("markers of %d bytes, the limit is %d: %w", n, ledger.CommitBytesMax, ErrTooLarge)
+	}
+	return nil
+}
+
+// endingCommit is the commit record that ends a transaction.
+func endingCommit(m *ledger.Marker) []byte {
+	return (&ledger.Commit{Markers: []ledger.Marker{*m}}).Encode()
+}
+
 // marker is what ends the open transaction in the log.
 func (s *State) marker(commit, bump bool, ms int64) *ledger.Marker {
 	return &ledger.Marker{Producer: s.Producer, Epoch: s.Epoch, Serial: s.Serial, Commit: commit, Bump: bump, Timestamp: ms, Partitions: s.All()}
