@@ -33,11 +33,11 @@ $(MATRIX_CACHE)/node/installed: $(MATRIX)/node/package.json
 	CKJS_LINKING=dynamic npm install --silent --no-audit --no-fund --prefix $(@D)
 	@cp $< $@
 
-$(MATRIX_CACHE)/java/installed: $(MATRIX)/java/pom.xml $(MATRIX)/java/Client.java
+$(MATRIX_CACHE)/java/installed: $(MATRIX)/java/pom.xml $(MATRIX)/java/Client.java $(MATRIX)/java/Transactions.java
 	@echo "fetching and compiling clients of Java"
 	rm -rf $(@D)
 	mvn -q -B -f $< dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(@D)/kafka3
-	javac -d $(@D)/classes -cp '$(@D)/kafka3/*' $(MATRIX)/java/Client.java
+	javac -d $(@D)/classes -cp '$(@D)/kafka3/*' $(filter %.java,$^)
 	@cp $< $@
 
 $(MATRIX_CACHE)/bin/go: $(shell find $(MATRIX)/golang -type f)
@@ -53,9 +53,9 @@ $(MATRIX_CACHE)/bin/rust: $(shell find $(MATRIX)/rust -type f)
 	cp $(MATRIX_CACHE)/cargo/release/rskafka $(MATRIX_CACHE)/cargo/release/rdkafka $(@D)/
 	@touch $@
 
-$(MATRIX_CACHE)/bin/librdkafka: $(MATRIX)/c/librdkafka.c
+$(MATRIX_CACHE)/bin/librdkafka: $(wildcard $(MATRIX)/c/*)
 	@mkdir -p $(@D)
-	$(CC) -O1 -Wall -o $@ $< -lrdkafka
+	$(CC) -O1 -Wall -o $@ $(filter %.c,$^) -lrdkafka
 
 # Debian's packages that the builds above need; kcat and the languages come with system-packages.
 .PHONY: matrix-packages

@@ -19,6 +19,8 @@ type client struct {
 	command []string // before the verb
 	quick   bool     // of the few that stand for all
 	kip848  bool     // member takes a protocol: consumer
+	// transactions is the version of transactions that it speaks (KIP-890), empty where it has none.
+	transactions string
 }
 
 // slug is its name as a part of the names of topics and tests.
@@ -58,20 +60,20 @@ func roster(t *testing.T) []client {
 			"-cp", filepath.Join(cache, "java", "classes") + ":" + filepath.Join(jars, "*"), "Client"}
 	}
 	return []client{
-		{name: "franz-go", command: built("franz"), quick: true, kip848: true},
-		{name: "sarama", command: built("sarama")},
+		{name: "franz-go", command: built("franz"), quick: true, kip848: true, transactions: "version 2"},
+		{name: "sarama", command: built("sarama"), transactions: "version 1"},
 		{name: "segmentio/kafka-go", command: built("segmentio")},
-		{name: "confluent-kafka-go", command: built("confluent")},
-		{name: "librdkafka (C)", command: built("librdkafka")},
+		{name: "confluent-kafka-go", command: built("confluent"), transactions: "version 1"},
+		{name: "librdkafka (C)", command: built("librdkafka"), transactions: "version 1"},
 		{name: "kcat", command: []string{"bash", filepath.Join(here, "kcat", "kcat.sh")}, quick: true},
-		{name: "confluent-kafka (Python)", command: python("confluent.py"), quick: true, kip848: true},
-		{name: "kafka-python", command: python("kafka_python.py"), quick: true},
-		{name: "aiokafka", command: python("aio.py"), quick: true},
-		{name: "kafka-clients 3 (Java)", command: java(filepath.Join(cache, "java", "kafka3"))},
-		{name: "kafka-clients 4 (Java)", command: java(filepath.Join(harness.Cache(t), "kafka-"+apachekafka.Version())), quick: true, kip848: true},
-		{name: "kafkajs", command: node("kafkajs.js")},
-		{name: "@platformatic/kafka", command: node("platformatic.js")},
-		{name: "@confluentinc/kafka-javascript", command: node("confluent.js")},
+		{name: "confluent-kafka (Python)", command: python("confluent.py"), quick: true, kip848: true, transactions: "version 1"},
+		{name: "kafka-python", command: python("kafka_python.py"), quick: true, transactions: "version 1"},
+		{name: "aiokafka", command: python("aio.py"), quick: true, transactions: "version 1"},
+		{name: "kafka-clients 3 (Java)", command: java(filepath.Join(cache, "java", "kafka3")), transactions: "version 1"},
+		{name: "kafka-clients 4 (Java)", command: java(filepath.Join(harness.Cache(t), "kafka-"+apachekafka.Version())), quick: true, kip848: true, transactions: "version 2"},
+		{name: "kafkajs", command: node("kafkajs.js"), transactions: "version 1"},
+		{name: "@platformatic/kafka", command: node("platformatic.js"), transactions: "version 1"},
+		{name: "@confluentinc/kafka-javascript", command: node("confluent.js"), transactions: "version 1"},
 		{name: "rskafka", command: built("rskafka")},
 		{name: "rust-rdkafka", command: built("rdkafka")},
 	}

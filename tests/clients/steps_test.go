@@ -41,7 +41,9 @@ func (r *row) read(output string) {
 }
 
 // failures lists what is to be told about this client: the steps that failed, or were never reached.
-func (r *row) failures() (out []string) {
+func (r *row) failures() []string { return r.failuresOf(columns) }
+
+func (r *row) failuresOf(columns []string) (out []string) {
 	for step, o := range r.steps {
 		if o.state == "FAIL" {
 			out = append(out, step+": "+o.why)

@@ -1,4 +1,5 @@
 /* librdkafka from C, as Debian ships it. Verbs and steps: ../doc.go. */
+#include "client.h"
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,13 +8,13 @@
 enum { PER_CODEC = 200, PARTITIONS = 6, CODECS = 5, TOTAL = PER_CODEC * CODECS, WAIT_MS = 30000 };
 
 static const char *codecs[CODECS] = {"none", "gzip", "snappy", "lz4", "zstd"};
-static const char *bootstrap, *topic;
+const char *bootstrap, *topic;
 static char err[512];
 
 static int64_t time_of(int n) { return 1700000000000 + (int64_t)n * 1000; }
 
 /* The first step that fails ends the program. */
-static void done(const char *step, const char *detail, const char *why) {
+void done(const char *step, const char *detail, const char *why) {
     if (why)
         printf("FAIL %s%s: %s\n", step, detail, why);
     else
@@ -24,7 +25,7 @@ static void done(const char *step, const char *detail, const char *why) {
 }
 
 /* conf takes pairs of names and values that end with NULL. */
-static rd_kafka_conf_t *conf(const char *const *pairs) {
+rd_kafka_conf_t *conf(const char *const *pairs) {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     rd_kafka_conf_set(c, "bootstrap.servers", bootstrap, err, sizeof(err));
     for (; *pairs; pairs += 2)
@@ -235,6 +236,8 @@ int main(int count, char **args) {
             done("produce ", codecs[c], produce(c));
     } else if (!strcmp(verb, "member")) {
         member(args[4]);
+    } else if (!strcmp(verb, "transact")) {
+        transact(args[4]);
     } else {
         done("consume", "", consume(args[4]));
         done("resume", "", resume(args[4]));

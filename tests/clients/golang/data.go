@@ -97,6 +97,8 @@ func Run(connect func(servers []string) Client, module, suffix string) {
 		step("member", c.Member(topic, os.Args[4], strings.Join(os.Args[5:], "")))
 	case "read":
 		read(c, topic, os.Args[4])
+	case "transact":
+		transact(c, topic)
 	}
 }
 

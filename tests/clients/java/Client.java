@@ -35,6 +35,7 @@ public class Client {
                     step("produce " + CODECS[i], () -> c.produce(codec));
                 }
             }
+            case "transact" -> new Transactions(args[1], args[2], args[3]).run();
             case "member" -> c.member(args[3], args.length > 4 ? args[4] : "classic");
             case "read" -> {
                 step("consume", () -> check(c.readSome(args[3] + "-all", TOTAL), 0));

@@ -2,6 +2,7 @@
 'use strict'
 const rdkafka = require('@confluentinc/kafka-javascript')
 const { run } = require('./steps')
+const { queue } = require('./transactions')
 
 const { Kafka, logLevel } = rdkafka.KafkaJS
 const session = { sessionTimeout: 6000, heartbeatInterval: 1000 }
@@ -86,6 +87,37 @@ run(brokers => {
           }
         }
       })
+    },
+
+    transactions: {
+      async producer (transactionalId, transactionTimeout) {
+        const p = kafka.producer({ kafkaJS: { transactionalId, transactionTimeout, acks: -1 }, 'message.timeout.ms': transactionTimeout })
+        await p.connect()
+        let transaction
+        return {
+          async send (topic, messages) {
+            transaction = await p.transaction()
+            await transaction.send({ topic, messages })
+          },
+          offsets: source => transaction.sendOffsets({ consumer: source.consumer, topics: source.offsets() }),
+          end: commit => commit ? transaction.commit() : transaction.abort(),
+          close: () => p.disconnect()
+        }
+      },
+
+      async source (topic, groupId) { // readUncommitted is false by default
+        const consumer = await connect(groupId, topic)
+        const records = queue()
+        await consumer.run({ eachMessage: async ({ partition, message }) => records.put({ partition, offset: message.offset, value: `${message.value}` }) })
+        return {
+          consumer,
+          take: records.take,
+          offsets: () => [{ topic, partitions: [...records.next].map(([partition, offset]) => ({ partition, offset })) }],
+          close: () => consumer.disconnect()
+        }
+      },
+
+      fenced: e => ['ERR__FENCED', 'ERR_PRODUCER_FENCED', 'ERR_INVALID_PRODUCER_EPOCH'].find(type => type === e.type)
     }
   }
 })

@@ -2,6 +2,7 @@
 'use strict'
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
 const { run } = require('./steps')
+const { queue } = require('./transactions')
 
 const LZ4 = require('kafkajs-lz4')
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
@@ -83,6 +84,42 @@ run(brokers => {
       await consumer.subscribe({ topic, fromBeginning: true })
       // It commits by itself what was handled.
       await consumer.run({ autoCommitThreshold: 1, eachMessage: async ({ message }) => console.log('got', `${message.value}`) })
+    },
+
+    transactions: {
+      async producer (transactionalId, transactionTimeout) {
+        const p = kafka.producer({ transactionalId, transactionTimeout, idempotent: true, maxInFlightRequests: 1 })
+        await p.connect()
+        let transaction
+        return {
+          async send (topic, messages) {
+            transaction = await p.transaction()
+            await transaction.send({ topic, acks: -1, messages })
+          },
+          offsets: source => transaction.sendOffsets({ consumerGroupId: source.groupId, topics: source.offsets() }),
+          end: commit => commit ? transaction.commit() : transaction.abort(),
+          close: () => p.disconnect()
+        }
+      },
+
+      async source (topic, groupId) { // readUncommitted is false by default
+        const consumer = kafka.consumer({ groupId, ...session })
+        const records = queue()
+        await consumer.connect()
+        await consumer.subscribe({ topic, fromBeginning: true })
+        await consumer.run({
+          autoCommit: false,
+          eachMessage: async ({ partition, message }) => records.put({ partition, offset: message.offset, value: `${message.value}` })
+        })
+        return {
+          groupId,
+          take: records.take,
+          offsets: () => [{ topic, partitions: [...records.next].map(([partition, offset]) => ({ partition, offset })) }],
+          close: () => consumer.disconnect()
+        }
+      },
+
+      fenced: e => ['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'].find(type => type === e.type)
     }
   }
 })

@@ -74,6 +74,46 @@ run(bootstrapBrokers => {
           console.log('commit', e.message)
         }
       }
+    },
+
+    transactions: {
+      once: 'a second producer of an id says that it has producer 0, which Apache Kafka refuses too',
+
+      async producer (transactionalId, timeout) { // the time-out of requests is that of transactions
+        const p = new Producer({ ...base, serializers: stringSerializers, transactionalId, idempotent: true, timeout, retries: 3 })
+        let transaction
+        return {
+          async send (topic, values) {
+            transaction = await p.beginTransaction()
+            await transaction.send({ messages: values.map(v => ({ topic, ...v })) })
+          },
+          async offsets (source) {
+            await transaction.addConsumer(source.consumer)
+            for (const m of source.last.values()) await transaction.addOffset(m)
+          },
+          end: commit => commit ? transaction.commit() : transaction.abort(),
+          close: () => p.close()
+        }
+      },
+
+      async source (topic, groupId) { // read_committed is the default
+        const consumer = connect(groupId)
+        const stream = await consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest' })
+        const records = stream[Symbol.asyncIterator]()
+        const last = new Map()
+        return {
+          consumer,
+          last,
+          async take () { // one is enough: each is a transaction then
+            const m = (await records.next()).value
+            last.set(m.partition, m)
+            return [{ partition: m.partition, value: m.value }]
+          },
+          close: () => consumer.close(true)
+        }
+      },
+
+      fenced: e => e.findBy?.('apiId', 'INVALID_PRODUCER_EPOCH')?.apiId ?? e.findBy?.('apiId', 'PRODUCER_FENCED')?.apiId
     }
   }
 })

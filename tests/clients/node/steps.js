@@ -2,6 +2,8 @@
 // told. See ../doc.go for the steps and their order.
 'use strict'
 
+const { transact } = require('./transactions')
+
 const PER_CODEC = 200
 const PARTITIONS = 6
 
@@ -27,24 +29,29 @@ function check (got, codecs, first = 0) {
 // step tells how a step ended. The first that fails ends the script.
 async function step (name, work) {
   const late = new Promise((_, reject) => setTimeout(() => reject(new Error('not done in 40 s')), 40_000).unref())
+  let said
   try {
-    await Promise.race([work(), late])
+    said = await Promise.race([work(), late])
   } catch (e) {
     console.error(e)
     console.log(`FAIL ${name}: ${e}`.replaceAll('\n', ' '))
     process.exit(1)
   }
-  console.log('ok', name)
+  console.log(typeof said === 'string' ? `ok ${name}: ${said}` : `ok ${name}`)
 }
 
 // run runs the steps of a verb with a client, which has: version, codecs, create(topic), produce(topic, codec, records),
 // read(topic, group, count) as a member of a group that commits what it read and leaves, seek(topic, time, count),
-// remove(topic), list() of all topics, and member(topic, group) that runs until it is killed.
+// remove(topic), list() of all topics, member(topic, group) that runs until it is killed, and transactions (transactions.js).
 async function run (connect) {
   const [verb, servers, topic, group] = process.argv.slice(2)
   const c = connect(servers.split(','))
   const total = PER_CODEC * c.codecs.length
   if (verb === 'member') return c.member(topic, group)
+  if (verb === 'transact') {
+    await transact(step, c.transactions, topic, group)
+    process.exit(0)
+  }
   if (verb === 'write') {
     console.log('version', c.version)
     await step('create', () => c.create(topic, PARTITIONS))

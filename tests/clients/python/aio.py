@@ -6,7 +6,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, __versi
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from aio_transactions import Client
 from steps import FIRST_TIME, GONE_MAX, PARTITIONS, check, failed, records
+from transactions import Transactions
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TOTAL = sum(len(r) for r in records(CODECS).values())
@@ -118,4 +120,7 @@ async def main(verb, bootstrap, topic, *group):
         await step("delete", delete(bootstrap, topic))
 
 
-asyncio.run(main(*sys.argv[1:]))
+if sys.argv[1] == "transact":
+    Transactions(Client(sys.argv[2]), *sys.argv[3:]).run()
+else:
+    asyncio.run(main(*sys.argv[1:]))

@@ -5,7 +5,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
 
+from kafka_python_transactions import Client
 from steps import FIRST_TIME, PARTITIONS, check, gone, records, step
+from transactions import Transactions
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 TOTAL = sum(len(r) for r in records(CODECS).values())
@@ -93,6 +95,8 @@ def main(verb, bootstrap, topic, *group):
             step("produce " + codec, produce, bootstrap, topic, codec, batch)
     elif verb == "member":
         member(bootstrap, topic, *group)
+    elif verb == "transact":
+        Transactions(Client(bootstrap), topic, *group).run()
     else:
         step("consume", lambda: check(read_some(bootstrap, topic, group[0] + "-all", TOTAL), CODECS))
         step("resume", resume, bootstrap, topic, *group)
