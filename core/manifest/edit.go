@@ -46,7 +46,7 @@ func (r *Root) Append(entries []Entry, aborted []ledger.Aborted, p Pager) (Chang
 	if !empty && r.End() != from {
 		return Change{}, fmt.Errorf("append entries from offset %d to a manifest to %d: %w", from, r.End(), ErrMismatch)
 	}
-	c := changer{pager: p, out: Change{Root: &Root{Pages: slices.Clone(r.Pages), Aborted: slices.Clone(r.Aborted)}}}
+	c := changer{pager: p, out: Change{Root: &Root{Pages: slices.Clone(r.Pages), Aborted: slices.Clone(r.Aborted), Compaction: r.Compaction}}}
 	tail := slices.Concat(r.Entries, entries)
 	for i := len(r.Entries); i < len(tail); i++ {
 		tail[i].Aborted = Merge(AbortedIn(nil, aborted, tail[i].Base, tail[i].End))
@@ -71,7 +71,7 @@ func (r *Root) Drop(start record.Offset, p Pager) (Change, error) {
 		return Change{Root: r}, nil
 	}
 	first := r.PageAt(start)
-	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.Last < start })}}}
+	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.Last < start }), Compaction: r.Compaction}}}
 	if first == len(r.Pages) {
 		c.out.Root.Entries = slices.Clone(r.Entries[At(r.Entries, start):])
 		if first == 0 && len(c.out.Root.Entries) == len(r.Entries) {
@@ -99,7 +99,7 @@ func (r *Root) Cut(end record.Offset, p Pager) (Change, error) {
 	if r.End() <= end {
 		return Change{Root: r}, nil
 	}
-	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.First >= end })}}}
+	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.First >= end }), Compaction: r.Compaction.cut(end)}}}
 	whole := r.PageAt(end)
 	c.out.Root.Pages = slices.Clone(r.Pages[:whole])
 	tail := r.Entries
@@ -115,6 +115,15 @@ func (r *Root) Cut(end record.Offset, p Pager) (Change, error) {
 		}
 	}
 	return c.done("cut manifest")
+}
+
+// cut: a walk that reaches beyond end begins anew.
+func (c Compaction) cut(end record.Offset) Compaction {
+	if c.Through <= end {
+		return c
+	}
+	clean := min(c.Clean, end)
+	return Compaction{Clean: clean, Through: clean}
 }
 
 // Cut gives the entry without what lies at or after end.
@@ -150,7 +159,7 @@ func (r *Root) Replace(old, with []Entry, p Pager) (Change, error) {
 	}
 	from, to := old[0].Base, old[len(old)-1].End
 	first, last := r.PageAt(from), r.PageAt(to-1)
-	c := changer{pager: p, out: Change{Root: &Root{Pages: slices.Clone(r.Pages[:first]), Aborted: r.Aborted}}}
+	c := changer{pager: p, out: Change{Root: &Root{Pages: slices.Clone(r.Pages[:first]), Aborted: r.Aborted, Compaction: r.Compaction}}}
 	var touched []Entry
 	for _, ref := range r.Pages[first:min(last+1, len(r.Pages))] {
 		touched = append(touched, c.load(ref)...)
@@ -186,7 +195,7 @@ func (r *Root) Replace(old, with []Entry, p Pager) (Change, error) {
 
 // Adopt gives the manifest of partition source as another partition's: what lies in the source's folder says so.
 func (r *Root) Adopt(source record.TopicPartition) *Root {
-	out := &Root{Pages: slices.Clone(r.Pages), Entries: Resolve(r.Entries, source), Aborted: r.Aborted}
+	out := &Root{Pages: slices.Clone(r.Pages), Entries: Resolve(r.Entries, source), Aborted: r.Aborted, Compaction: r.Compaction}
 	for i := range out.Pages {
 		out.Pages[i].Owner = out.Pages[i].Folder(source)
 	}

@@ -38,6 +38,8 @@ func (r *Root) Encode() []byte {
 	for _, a := range r.Aborted {
 		b = appendNumbers(b, int64(a.Producer), int64(a.First), int64(a.Last-a.First))
 	}
+	c := r.Compaction
+	b = appendNumbers(b, int64(c.Clean), int64(c.Through-c.Clean), int64(c.Done))
 	return seal(b)
 }
 
@@ -122,6 +124,9 @@ func Decode(object []byte) (*Root, error) {
 		a.Producer, a.First = record.ProducerID(r.number(0)), record.Offset(r.number(0))
 		a.Last = r.after(a.First)
 	}
+	c := &root.Compaction
+	c.Clean = record.Offset(r.number(0))
+	c.Through, c.Done = r.after(c.Clean), record.Offset(r.number(0))
 	if err := r.done(); err != nil {
 		return nil, fmt.Errorf("decode manifest root: %w", err)
 	}

@@ -33,7 +33,8 @@ func sample() *Root {
 				Aborted: []ledger.Aborted{{Producer: 5, First: 690, Last: 710}}},
 			{Span: ledger.Span{Place: ledger.InCold, Tier: 2, Owner: foreign, Segment: ulid.ULID{4}, Position: 8, Length: 0, Base: 800, End: 900, MaxTimestamp: 1700000000090}},
 		},
-		Aborted: []ledger.Aborted{{Producer: 5, First: 690, Last: 710}},
+		Aborted:    []ledger.Aborted{{Producer: 5, First: 690, Last: 710}},
+		Compaction: Compaction{Clean: 150, Through: 700, Done: 120},
 	}
 }
 
@@ -54,6 +55,7 @@ func TestRoot_BytesAreThoseOfTheGoldenFile(t *testing.T) {
 		{1, "place: cold"}, {1, "tier 2"}, {16, "object"}, {1, "in another's folder"}, {16, "topic"}, {1, "partition 3"}, {1, "position 8"}, {1, "length 0"}, {1, "100 offsets"}, {1, "max timestamp -10"},
 		{1, "one block"}, {1, "none aborted"},
 		{1, "1 aborted of more than one append"}, {1, "producer 5"}, {2, "first 690"}, {1, "last 710: +20"},
+		{2, "compaction: clean 150"}, {2, "through 700: +550"}, {1, "done 120"},
 		{4, "CRC-32C"},
 	})
 }

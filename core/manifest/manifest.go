@@ -38,6 +38,7 @@
 //	 n         blocks, as in the footer of a settled object (core/segment)
 //	 n         aborted transactions that overlap it, each: producer n, first z (- base of the entry), last n (- first)
 //	n         aborted transactions that overlap entries of more than one Append, each: producer n, first n, last n (- first)
+//	n n n     log compaction: clean, through (- clean), done
 //	4 bytes   CRC-32C of all before, big endian
 //
 // # The page
@@ -110,6 +111,15 @@ type Root struct {
 	Pages   []PageRef
 	Entries []Entry          // after the pages
 	Aborted []ledger.Aborted // those that overlap entries of more than one Append, by first offset
+	// Compaction is how far log compaction has come; zero where there is none.
+	Compaction Compaction
+}
+
+// Compaction is the progress of log compaction (core/compact), which survives restarts here.
+type Compaction struct {
+	Clean   record.Offset // what lies below was compacted with all that lies below: the rest is dirty
+	Through record.Offset // a walk is under way with the keys from Clean to here; as Clean: none is
+	Done    record.Offset // the walk has rewritten what lies below
 }
 
 // Base is the offset of the first entry; 0 for an empty manifest.

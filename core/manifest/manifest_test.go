@@ -183,6 +183,33 @@ func TestChanges_LeaveWhatAListWouldHave(t *testing.T) {
 	})
 }
 
+func TestChanges_KeepTheProgressOfCompaction(t *testing.T) {
+	s := newShelf()
+	entry := func(base, end record.Offset) Entry {
+		return Entry{Span: ledger.Span{Place: ledger.InOwn, Segment: ulid.ULID{byte(base)}, Base: base, End: end}}
+	}
+	want := Compaction{Clean: 10, Through: 25, Done: 5}
+	root := &Root{Entries: []Entry{entry(0, 10), entry(10, 20), entry(20, 30)}, Compaction: want}
+	check := func(what string, c Change, err error, want Compaction) {
+		t.Helper()
+		if got := s.put(t, c, err); got.Compaction != want {
+			t.Errorf("%s: %+v, want %+v", what, got.Compaction, want)
+		}
+	}
+	c, err := root.Append([]Entry{entry(30, 40)}, nil, s.pager())
+	check("append", c, err, want)
+	c, err = root.Drop(15, s.pager())
+	check("drop", c, err, want)
+	c, err = root.Replace(root.Entries[:1], root.Entries[:1], s.pager())
+	check("replace", c, err, want)
+	c, err = root.Cut(25, s.pager())
+	check("cut behind the walk", c, err, want)
+	c, err = root.Cut(24, s.pager())
+	check("cut within the walk", c, err, Compaction{Clean: 10, Through: 10})
+	c, err = root.Cut(7, s.pager())
+	check("cut what was clean", c, err, Compaction{Clean: 7, Through: 7})
+}
+
 func TestReplace_RefusesWhatIsNotThereAnyMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newShelf()
