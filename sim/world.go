@@ -56,6 +56,11 @@ type Report struct {
 	entries    []entry
 }
 
+// bad says that something is wrong.
+func (r *Report) bad() bool {
+	return len(r.Violations) > 0 || r.Queue != nil && !r.Queue.Good()
+}
+
 // Run runs the history of a seed in a bubble of its own, and stops at the first violation.
 // tune, if not nil, changes the settings that the seed has drawn.
 func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
@@ -241,12 +246,12 @@ func (w *world) rest(ctx context.Context) {
 	if !wait(ctx, w.Faults.LateMax+3*time.Second) { // slow calls come home, and who was just born reads the log
 		return
 	}
+	if w.queue != nil {
+		w.queue.settle(ctx)
+	}
 	for _, in := range w.all() {
 		w.probe(ctx, in)
 		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
-	}
-	if w.queue != nil {
-		w.queue.settle(ctx)
 	}
 	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
 		return

@@ -13,6 +13,7 @@ import (
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/objectstore"
 )
@@ -213,7 +214,7 @@ func (f *Fetcher) plan(r Request) ([]plan, error) {
 			state := l.Partition(p.TopicPartition)
 			p.bounds = Bounds{state.LogStart(), state.Next(), state.LastStable()}
 			end := p.bounds.HighWatermark
-			if r.ReadCommitted {
+			if r.ReadCommitted && rule.On(rule.StableEnd) {
 				end = p.bounds.LastStable
 			}
 			switch {

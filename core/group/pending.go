@@ -164,7 +164,9 @@ func (c *Coordinator) SettlePending(ctx context.Context, name, transaction strin
 	}
 	group, item := snap.Items[0], snap.Items[1]
 	if item.Create == 0 {
-		return nil, nil, nil // new ones would change the transaction, or be refused by its end
+		// Offsets of a group that is of the transaction already change nothing but this key. Those that come between here and the
+		// end would else outlive it: no reader would find the group's offsets stable, and the next end would commit them.
+		return []coordination.Guard{coordination.ModIs(key, 0)}, nil, nil
 	}
 	pending, err := decodePending(item)
 	if err != nil {

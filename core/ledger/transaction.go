@@ -7,6 +7,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 )
 
 // transaction is what a partition knows of a producer's open transaction.
@@ -29,7 +30,7 @@ func (p *producer) admits(e *Entry) Kind {
 	switch {
 	case e.Serial == SerialUnknown:
 		return Accepted
-	case e.Serial > 0 && e.Serial <= p.closed:
+	case e.Serial > 0 && e.Serial <= p.closed && rule.On(rule.TxnSerial):
 		return Fenced
 	case p.open.serial > 0 && e.Serial != p.open.serial:
 		return TxnState

@@ -1,0 +1,43 @@
+package group
+
+import (
+	"context"
+	"testing"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// A client before KIP-890 makes its group part of the transaction first, and sends the offsets later. The end may have looked
+// for them in between: it must not succeed without them, or nobody ever settles them.
+func TestPending_OffsetsThatComeWhileTheTransactionEndsDoNotOutliveIt(t *testing.T) {
+	inHall(t, func(h *hall) {
+		d := h.idle(0)
+		guards, changes, err := d.SettlePending(h.Context(), "g", "x", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.CommitPending(h.Context(), "g", PendingRequest{
+			CommitCheck: CommitCheck{Generation: -1}, Transaction: "x",
+			Topics: []CommitTopic{{Name: "a", ID: h.AllTopics()[0].ID, Partitions: map[int32]Committed{0: {Offset: record.Offset(5)}}}},
+			Join:   func(context.Context) ([]coordination.Guard, []coordination.Change, error) { return nil, nil, nil }, // it has joined before
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := append(changes, coordination.PutKey(h.keys.Transaction("x"), []byte("ended")))
+		if res, err := h.store.Commit(h.Context(), guards, end); err != nil || res.Committed {
+			t.Errorf("an end that has not seen the offsets: committed %v, %v", res.Committed, err)
+		}
+		if guards, changes, err = d.SettlePending(h.Context(), "g", "x", false); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := h.store.Commit(h.Context(), guards, changes); err != nil || !res.Committed {
+			t.Fatalf("an end that has: committed %v, %v", res.Committed, err)
+		}
+		left, err := d.FetchOffsets(h.Context(), "g", FetchRequest{Epoch: -1, RequireStable: true})
+		if err != nil || len(left) > 0 {
+			t.Errorf("after the end: %v, %v", left, err)
+		}
+	})
+}
