@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/firnlog/firnlog/core/cache"
-	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/segment"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -34,7 +34,7 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 			}
 			total += len(out.Batches)
 			for _, a := range p.aborted {
-				if a.First < end {
+				if a.First < end && a.Last >= p.from {
 					out.Aborted = append(out.Aborted, Aborted{a.Producer, a.First})
 				}
 			}
@@ -54,11 +54,11 @@ func readable(plans []plan, limit int) int {
 	return min(total, limit)
 }
 
-// loaded is how many bytes the spans have whose objects are there.
+// loaded is how many bytes the pieces have that are there.
 func (p *plan) loaded() int {
 	total := int64(0)
 	for k := range p.objects {
-		total += p.spans[k].Length
+		total += p.pieces[k].Length
 	}
 	return int(total)
 }
@@ -68,8 +68,8 @@ func (p *plan) loaded() int {
 func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end record.Offset, err error) {
 	out = make([]byte, 0, max(min(limit, p.loaded()), 0)) // growing would cost as much again
 	full := false
-	for k := range p.spans {
-		err := eachBatch(p.objects[k], &p.spans[k], func(base record.Offset, h record.Header, b []byte) bool {
+	for k := range p.pieces {
+		err := eachBatch(p.objects[k], &p.pieces[k], func(base record.Offset, h record.Header, b []byte) bool {
 			if base+record.Offset(h.LastOffsetDelta) < p.Offset {
 				return true
 			}
@@ -87,8 +87,8 @@ func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end 
 			return true
 		})
 		if err != nil {
-			f.Cache.Drop(keyOf(&p.spans[k]))
-			f.Log.Error("stored batches cannot be read", "partition", p.TopicPartition, "segment", p.spans[k].Segment, "error", err)
+			f.Cache.Drop(p.pieces[k].cached)
+			f.Log.Error("stored batches cannot be read", "partition", p.TopicPartition, "object", p.pieces[k].cached, "error", err)
 			return out, end, onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
 		}
 		if full {
@@ -96,7 +96,7 @@ func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end 
 		}
 	}
 	if p.failed != nil {
-		f.Log.Warn("segment cannot be read", "partition", p.TopicPartition, "error", p.failed)
+		f.Log.Warn("object cannot be read", "partition", p.TopicPartition, "error", p.failed)
 		return out, end, onlyFirst(out, classOf(p.failed))
 	}
 	return out, end, nil
@@ -110,65 +110,10 @@ func onlyFirst(out []byte, err error) error {
 }
 
 func classOf(err error) error {
-	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, objectstore.ErrRange) {
-		return fmt.Errorf("%w: %w", ErrStorage, err)
+	for _, lost := range []error{objectstore.ErrNotFound, objectstore.ErrRange, manifest.ErrCorrupt, manifest.ErrVersion, segment.ErrCorrupt, segment.ErrVersion} {
+		if errors.Is(err, lost) {
+			return fmt.Errorf("%w: %w", ErrStorage, err)
+		}
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
-}
-
-// eachBatch walks the batches of a span with their offsets until fn says no.
-//
-// An offset is the sum of what the headers before it say, so one damaged header would move all
-// that follow. The headers are therefore added up first; where they do not come to what the log says,
-// every batch is checked by its CRC, and those before the first damaged one are as good as ever.
-func eachBatch(o *cache.Object, s *ledger.Span, fn func(base record.Offset, h record.Header, b []byte) bool) error {
-	if s.Inline != nil {
-		b := s.Inline.Batch()
-		h, err := record.ReadHeader(b)
-		fn(s.Base, h, b)
-		return err
-	}
-	damage := addUp(o, s)
-	base := s.Base
-	for _, piece := range o.Range(s.Position, s.Length) {
-		for b, err := range record.Batches(piece) {
-			if err != nil {
-				return err
-			}
-			h, err := record.ReadHeader(b)
-			if damage != nil {
-				h, err = record.Check(b)
-			}
-			if err != nil {
-				return err
-			}
-			if !fn(base, h, b) {
-				return nil
-			}
-			base += record.Offset(h.LastOffsetDelta) + 1
-		}
-	}
-	return damage
-}
-
-// addUp compares the headers of a span with what the log says of it.
-func addUp(o *cache.Object, s *ledger.Span) error {
-	base, seen := s.Base, int64(0)
-	for _, piece := range o.Range(s.Position, s.Length) {
-		for b, err := range record.Batches(piece) {
-			if err != nil {
-				return err
-			}
-			h, err := record.ReadHeader(b)
-			if err != nil {
-				return err
-			}
-			base += record.Offset(h.LastOffsetDelta) + 1
-			seen += int64(len(b))
-		}
-	}
-	if seen != s.Length || base != s.End {
-		return fmt.Errorf("span of %d bytes to offset %d has %d bytes to offset %d: %w", s.Length, s.End, seen, base, record.ErrCorrupt)
-	}
-	return nil
 }

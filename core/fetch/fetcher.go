@@ -9,11 +9,9 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/archive"
 	"github.com/firnlog/firnlog/core/cache"
-	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
-	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/objectstore"
 )
@@ -21,7 +19,8 @@ import (
 // The flow of a read:
 //
 //	plan    under the ledger's lock: the ends of each partition, and the spans that hold what was asked for
-//	load    each object once, several at a time, from the cache or with one GET
+//	locate  what was settled: root, page, or the object's index say which block to read
+//	load    each piece once, several at a time, from the cache or with one GET
 //	assemble whole batches, copied once, offsets stamped in the copy
 //	wait    for news of any of the partitions, then again; at the end behind a barrier
 //
@@ -37,6 +36,8 @@ type Settings struct {
 	Stream *stream.Stream
 	Cache  *cache.Cache
 	Log    *slog.Logger
+	// Archive reads manifests; nil: one of its own.
+	Archive *archive.Archive
 
 	ResponseBytesMax int           // bound of one answer, whatever the client asks for
 	LoadsMax         int           // GETs at a time for one request
@@ -46,12 +47,17 @@ type Settings struct {
 // Fetcher is the read path of one instance.
 type Fetcher struct {
 	Settings
-	cold *semaphore.Weighted // turns to load from the past
+	cold  *semaphore.Weighted // turns to load from the past
+	ahead *semaphore.Weighted // blocks that are read ahead
+	trail trail
 }
 
 // New makes a Fetcher.
 func New(s Settings) *Fetcher {
-	return &Fetcher{Settings: s, cold: semaphore.NewWeighted(coldFetchesMax)}
+	if s.Archive == nil {
+		s.Archive = archive.New(s.Store, archive.BytesMax)
+	}
+	return &Fetcher{Settings: s, cold: semaphore.NewWeighted(coldFetchesMax), ahead: semaphore.NewWeighted(aheadMax)}
 }
 
 var _ Reader = (*Fetcher)(nil)
@@ -107,17 +113,36 @@ func doubtEmpty(results []Result, blind error) []Result {
 	return results
 }
 
-// pass plans, loads and assembles once. Where the plan found what only a barrier may
-// tell, it plans again behind one. enough: the answer need not wait for more.
+// pass plans, loads and assembles once; again from further on where nothing is left of what was loaded: a consumer goes on by
+// batches alone, so it must not be left standing before a gap. enough: the answer need not wait for more.
 func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Result, enough bool) {
-	plans, err := f.plan(r)
-	if err != nil {
-		return f.unavailable(r, err), true
+	until := make([]record.Offset, len(r.Partitions))
+	for {
+		plans, release, err := f.prepare(ctx, r, until)
+		if err != nil {
+			return f.unavailable(r, err), true
+		}
+		if ctx.Err() == nil && passed(plans, until) {
+			release()
+			continue
+		}
+		results, enough = f.assemble(plans, r, final)
+		release()
+		f.follow(ctx, plans, results)
+		return results, enough
+	}
+}
+
+// prepare plans and loads. Where the plan found what only a barrier may tell, and where an object was not there, it plans again
+// behind one.
+func (f *Fetcher) prepare(ctx context.Context, r Request, until []record.Offset) (plans []plan, release func(), err error) {
+	if plans, err = f.plan(r, until); err != nil {
+		return nil, nil, err
 	}
 	if anyDoubt(plans) {
 		barrier := f.Stream.Barrier(ctx)
-		if plans, err = f.plan(r); err != nil {
-			return f.unavailable(r, err), true
+		if plans, err = f.plan(r, until); err != nil {
+			return nil, nil, err
 		}
 		for i := range plans {
 			if plans[i].doubt != nil && barrier != nil {
@@ -125,27 +150,28 @@ func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Re
 			}
 		}
 	}
-	release := f.load(ctx, plans)
-	defer func() { release() }()
-	if f.replaced(plans) {
-		release()
-		again, done, err := f.replan(ctx, r)
-		if release = done; err == nil {
-			plans = again
-		} else {
-			doubtMissing(plans, err)
-		}
+	f.locate(ctx, plans)
+	release = f.load(ctx, plans)
+	if !f.replaced(plans) {
+		return plans, release, nil
 	}
-	return f.assemble(plans, r, final)
+	release()
+	again, done, err := f.replan(ctx, r, until)
+	if err != nil {
+		doubtMissing(plans, err)
+		return plans, done, nil
+	}
+	return again, done, nil
 }
 
 // replan plans behind a barrier and loads, after an object was not there.
-func (f *Fetcher) replan(ctx context.Context, r Request) (plans []plan, release func(), err error) {
+func (f *Fetcher) replan(ctx context.Context, r Request, until []record.Offset) (plans []plan, release func(), err error) {
 	release = func() {}
 	if err := f.Stream.Barrier(ctx); err != nil {
 		return nil, release, err
 	}
-	if plans, err = f.plan(r); err == nil {
+	if plans, err = f.plan(r, until); err == nil {
+		f.locate(ctx, plans)
 		release = f.load(ctx, plans)
 	}
 	return plans, release, err
@@ -175,104 +201,4 @@ func (f *Fetcher) unavailable(r Request, err error) []Result {
 		out[i] = Result{TopicPartition: r.Partitions[i].TopicPartition, Err: fmt.Errorf("%w: %w", ErrUnavailable, err), HighWatermark: -1, LastStable: -1, LogStart: -1}
 	}
 	return out
-}
-
-// plan is what one partition needs.
-type plan struct {
-	Partition
-	bounds  Bounds
-	end     record.Offset    // what is read lies below it
-	doubt   error            // an answer that needs a barrier
-	aborted []ledger.Aborted // read_committed: of all that was planned, at the same revision
-	spans   []ledger.Span
-	heat    []cache.Heat
-	objects []*cache.Object // of the spans that could be loaded
-	failed  error           // why the next one could not
-}
-
-func anyDoubt(plans []plan) bool {
-	for i := range plans {
-		if plans[i].doubt != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// plan looks up all partitions at one revision.
-func (f *Fetcher) plan(r Request) ([]plan, error) {
-	plans := make([]plan, len(r.Partitions))
-	err := f.Stream.View(func(l *ledger.Ledger) {
-		planned := int64(0)
-		for i := range r.Partitions {
-			p := &plans[i]
-			p.Partition = r.Partitions[i]
-			if !l.Has(p.TopicPartition) {
-				p.bounds, p.doubt = Bounds{-1, -1, -1}, ErrUnknownPartition
-				continue
-			}
-			state := l.Partition(p.TopicPartition)
-			p.bounds = Bounds{state.LogStart(), state.Next(), state.LastStable()}
-			end := p.bounds.HighWatermark
-			if r.ReadCommitted && rule.On(rule.StableEnd) {
-				end = p.bounds.LastStable
-			}
-			switch {
-			case p.Offset < p.bounds.LogStart || p.Offset > p.bounds.HighWatermark:
-				p.doubt = ErrOutOfRange
-			case planned < int64(max(r.BytesMax, 1)):
-				planned += f.planSpans(l, state, p, end)
-				if n := len(p.spans); r.ReadCommitted && n > 0 {
-					p.aborted = state.AbortedIn(p.Offset, min(p.spans[n-1].End, end))
-				}
-			}
-			p.end = end
-		}
-	})
-	return plans, err
-}
-
-// planSpans adds spans from the offset on until they surely hold BytesMax.
-func (f *Fetcher) planSpans(l *ledger.Ledger, state *ledger.Partition, p *plan, end record.Offset) (bytes int64) {
-	for at := p.Offset; at < end; {
-		s, ok := state.SpanAt(at)
-		if !ok || s.Base >= end {
-			break
-		}
-		p.spans = append(p.spans, s)
-		p.heat = append(p.heat, f.heatOf(l, &s))
-		if len(p.spans) > 1 { // the offset may be at the end of the first
-			bytes += s.Length
-		}
-		if bytes >= int64(max(p.BytesMax, 1)) {
-			break
-		}
-		at = s.End
-	}
-	return bytes
-}
-
-// keyOf names the object that holds a span; "" for a marker, which none does.
-func keyOf(s *ledger.Span) string {
-	if s.Inline != nil {
-		return ""
-	}
-	return ledger.SegmentKey(s.Segment)
-}
-
-func (f *Fetcher) heatOf(l *ledger.Ledger, s *ledger.Span) cache.Heat {
-	if s.Revision > 0 || coordination.MarkOf(s.Segment)+coordination.Mark(f.TailAge.Milliseconds()) >= l.Stamp() {
-		return cache.Hot
-	}
-	return cache.Cold
-}
-
-func (f *Fetcher) get(ctx context.Context, heat cache.Heat, key string) (*cache.Object, error) {
-	return f.Cache.Load(ctx, heat, key, func(ctx context.Context) ([]byte, error) {
-		b, err := f.Store.Get(ctx, key, 0, -1)
-		if err != nil {
-			return nil, fmt.Errorf("get %s: %w", key, err)
-		}
-		return b, nil
-	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// objectsMax is how many objects one fetch loads: segments are loaded whole, and their partitions' spans
+	// objectsMax is how many pieces one fetch loads: segments are loaded whole, and their partitions' spans
 	// may be small. What is beyond answers empty this time; sessions rotate their partitions.
 	objectsMax = 8
 	// coldFetchesMax is how many fetches load from the past at a time, so that what backfills hold in
@@ -56,7 +56,7 @@ func (f *Fetcher) load(ctx context.Context, plans []plan) (release func()) {
 		l := loads[key]
 		group.Go(func() error {
 			if l.err = waiting.Err(); l.err == nil {
-				l.object, l.err = f.get(waiting, l.heat, key)
+				l.object, l.err = f.get(waiting, l.piece)
 			}
 			for _, i := range l.plans {
 				if l.err == nil && left[i].Add(-1) == 0 {
@@ -80,7 +80,7 @@ var errNoTurn = errors.New("too many fetches load from the past at this time")
 func (f *Fetcher) turn(ctx context.Context, loads map[string]*loading, served bool) (release func(), err error) {
 	cold := false
 	for _, l := range loads {
-		cold = cold || l.heat == cache.Cold
+		cold = cold || l.piece.heat == cache.Cold
 	}
 	release = func() { f.cold.Release(1) }
 	switch {
@@ -100,7 +100,7 @@ func (f *Fetcher) turn(ctx context.Context, loads map[string]*loading, served bo
 // dropCold gives up what there was no turn for.
 func dropCold(loads map[string]*loading, order []string, err error) (kept []string) {
 	for _, key := range order {
-		if l := loads[key]; l.heat == cache.Cold {
+		if l := loads[key]; l.piece.heat == cache.Cold {
 			l.err = err
 		} else {
 			kept = append(kept, key)
@@ -109,9 +109,9 @@ func dropCold(loads map[string]*loading, order []string, err error) (kept []stri
 	return kept
 }
 
-// loading is one object on its way.
+// loading is one piece on its way, or a segment for several.
 type loading struct {
-	heat   cache.Heat
+	piece  *piece
 	plans  []int // by index; a plan with several spans of it several times
 	object *cache.Object
 	err    error
@@ -123,9 +123,9 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 	loads = map[string]*loading{}
 	for i := range plans {
 		p := &plans[i]
-		p.objects = make([]*cache.Object, len(p.spans))
-		for k := range p.spans {
-			key := keyOf(&p.spans[k])
+		p.objects = make([]*cache.Object, len(p.pieces))
+		for k := range p.pieces {
+			key := p.pieces[k].cached
 			if key == "" {
 				continue
 			}
@@ -134,17 +134,17 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 				continue
 			}
 			if loads[key] == nil && len(order) == objectsMax {
-				p.objects, p.spans = p.objects[:k], p.spans[:k]
+				p.objects, p.pieces, p.failed = p.objects[:k], p.pieces[:k], nil
 				break
 			}
 			if loads[key] == nil {
-				loads[key] = &loading{heat: p.heat[k]}
+				loads[key] = &loading{piece: &p.pieces[k]}
 				order = append(order, key)
 			}
 			loads[key].plans = append(loads[key].plans, i)
 			left[i].Add(1)
 		}
-		if len(p.spans) > 0 && left[i].Load() == 0 {
+		if len(p.pieces) > 0 && left[i].Load() == 0 {
 			done()
 		}
 	}
@@ -153,15 +153,15 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 
 // take keeps what was loaded before the first failure. What was not waited for is none.
 func (p *plan) take(loads map[string]*loading, impatient bool) {
-	for k := range p.spans {
-		if p.objects[k] != nil || p.spans[k].Inline != nil {
+	for k := range p.pieces {
+		if p.objects[k] != nil || p.pieces[k].cached == "" {
 			continue
 		}
-		l := loads[keyOf(&p.spans[k])]
+		l := loads[p.pieces[k].cached]
 		if p.objects[k] = l.object; l.err == nil {
 			continue
 		}
-		p.objects, p.spans = p.objects[:k], p.spans[:k]
+		p.objects, p.pieces, p.failed = p.objects[:k], p.pieces[:k], nil
 		if !errors.Is(l.err, errNoTurn) && (!impatient || !errors.Is(l.err, context.Canceled)) {
 			p.failed = l.err
 		}

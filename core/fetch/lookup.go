@@ -7,7 +7,9 @@ import (
 
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/segment"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -49,7 +51,7 @@ func twice(look func() (Found, error)) (Found, error) {
 
 // Both look-ups find records: transaction markers are passed over.
 //
-// atTime looks at spans in the order of offsets and opens those whose max timestamp says that
+// atTime looks at pieces in the order of offsets and opens those whose max timestamp says that
 // they hold such a record.
 func (f *Fetcher) atTime(ctx context.Context, tp record.TopicPartition, ms int64, readCommitted bool) (Found, error) {
 	bounds, err := f.Bounds(ctx, tp)
@@ -60,79 +62,111 @@ func (f *Fetcher) atTime(ctx context.Context, tp record.TopicPartition, ms int64
 	if readCommitted {
 		end = bounds.LastStable
 	}
-	want := func(s *ledger.Span) bool { return s.Inline == nil && s.MaxTimestamp >= ms }
 	for from := bounds.LogStart; from < end; {
-		s, heat, ok := f.span(tp, from, want)
-		if !ok || s.Base >= end {
+		p, ok, err := f.firstAt(ctx, tp, from, ms)
+		if err != nil {
+			return Found{-1, -1}, classOf(err)
+		}
+		if !ok || p.Base >= end {
 			break
 		}
-		found, err := f.inSpan(ctx, &s, heat, func(base record.Offset, b []byte, h record.Header) (Found, bool, error) {
+		found, err := f.inPiece(ctx, &p, func(base record.Offset, b []byte, h record.Header) (Found, bool, error) {
 			if h.MaxTimestamp < ms {
 				return Found{}, false, nil
 			}
-			// What is stored has the producer's base offset, so offsets in it count from there.
-			offset, ts, ok, err := record.FirstAtOrAfter(b, ms, bounds.LogStart-base+h.BaseOffset, record.DecompressedBytesMax)
+			// What is in a segment has the producer's base offset, so offsets in it count from there.
+			offset, ts, ok, err := record.FirstAtOrAfter(b, ms, max(bounds.LogStart, from)-base+h.BaseOffset, record.DecompressedBytesMax)
 			offset += base - h.BaseOffset
 			return Found{offset, ts}, ok && offset < end, err
 		})
 		if err != nil || found.Offset >= 0 {
 			return found, err
 		}
-		from = s.End // its max timestamp was the producer's word only
+		from = p.End // its max timestamp was the producer's word only
 	}
 	return Found{-1, -1}, nil
 }
 
-// MaxTimestamp implements Reader.
-func (f *Fetcher) MaxTimestamp(ctx context.Context, tp record.TopicPartition) (Found, error) {
-	return twice(func() (Found, error) { return f.maxTimestamp(ctx, tp) })
+// firstAt gives the first piece that ends after from and may hold a record with a timestamp of at least ms.
+func (f *Fetcher) firstAt(ctx context.Context, tp record.TopicPartition, from record.Offset, ms int64) (piece, bool, error) {
+	for {
+		c, ok, err := f.candidate(ctx, tp, from, ms)
+		if !ok || err != nil {
+			return piece{}, false, err
+		}
+		blocks, err := f.blocksOf(ctx, tp, &c)
+		if err != nil {
+			return piece{}, false, err
+		}
+		var found piece
+		none := blocksOf(&c.Span, blocks, func(s *ledger.Span) bool {
+			if s.End <= from || s.MaxTimestamp < ms || s.Length == 0 {
+				return true
+			}
+			found = newPiece(tp, s, c.heat)
+			return false
+		})
+		if !none {
+			return found, true, nil
+		}
+		from = c.End
+	}
 }
 
-func (f *Fetcher) maxTimestamp(ctx context.Context, tp record.TopicPartition) (Found, error) {
-	bounds, err := f.Bounds(ctx, tp)
-	if err != nil {
-		return Found{-1, -1}, err
-	}
-	greatest := int64(-1)
-	f.span(tp, bounds.LogStart, func(s *ledger.Span) bool {
-		if s.Inline == nil {
-			greatest = max(greatest, s.MaxTimestamp)
-		}
-		return false
-	})
-	s, heat, ok := f.span(tp, bounds.LogStart, func(s *ledger.Span) bool { return s.Inline == nil && s.MaxTimestamp == greatest })
-	if !ok {
-		return Found{-1, -1}, nil
-	}
-	return f.inSpan(ctx, &s, heat, func(base record.Offset, b []byte, h record.Header) (Found, bool, error) {
-		if h.MaxTimestamp < greatest {
-			return Found{}, false, nil
-		}
-		offset, ts, ok, err := record.MaxTimestampRecord(b, record.DecompressedBytesMax)
-		return Found{offset + base - h.BaseOffset, ts}, ok, err
-	})
+// candidate is a span with what is known of its blocks.
+type candidate struct {
+	manifest.Entry
+	heat cache.Heat
 }
 
-func (f *Fetcher) span(tp record.TopicPartition, from record.Offset, want func(*ledger.Span) bool) (s ledger.Span, heat cache.Heat, ok bool) {
+func (f *Fetcher) blocksOf(ctx context.Context, tp record.TopicPartition, c *candidate) ([]segment.Block, error) {
+	if len(c.Blocks) > 0 {
+		return c.Blocks, nil
+	}
+	return f.blocks(ctx, tp, &c.Span)
+}
+
+// candidate gives the first span that ends after from and may hold a record with a timestamp of at least ms, from the manifest or the head.
+func (f *Fetcher) candidate(ctx context.Context, tp record.TopicPartition, from record.Offset, ms int64) (c candidate, ok bool, err error) {
+	var m *ledger.Manifest
 	// Not ready any more counts as nothing found: the next request says so.
 	_ = f.Stream.View(func(l *ledger.Ledger) {
-		if s, ok = l.Partition(tp).FirstSpan(from, want); ok {
-			heat = f.heatOf(l, &s)
+		p := l.Partition(tp)
+		m = p.Manifest()
+		if c.Span, ok = p.FirstSpan(from, func(s *ledger.Span) bool { return s.Inline == nil && s.MaxTimestamp >= ms }); ok {
+			c.heat = f.heatOf(l, &c.Span)
 		}
 	})
-	return s, heat, ok
+	if m == nil || from >= m.End || m.MaxTimestamp < ms {
+		return c, ok, nil
+	}
+	shelf, err := f.Archive.Open(ctx, tp, m)
+	if err != nil {
+		return c, false, err
+	}
+	e, found, err := shelf.FirstAt(ctx, from, ms)
+	if err != nil {
+		return c, false, err
+	}
+	if found {
+		return candidate{e, cache.Cold}, true, nil
+	}
+	return c, ok, nil
 }
 
-// inSpan loads a span and asks look about each batch until it has found something.
-func (f *Fetcher) inSpan(ctx context.Context, s *ledger.Span, heat cache.Heat, look func(base record.Offset, b []byte, h record.Header) (Found, bool, error)) (Found, error) {
+// inPiece loads a piece and asks look about each batch of records until it has found something.
+func (f *Fetcher) inPiece(ctx context.Context, p *piece, look func(base record.Offset, b []byte, h record.Header) (Found, bool, error)) (Found, error) {
 	none := Found{-1, -1}
-	o, err := f.get(ctx, heat, ledger.SegmentKey(s.Segment))
+	o, err := f.get(ctx, p)
 	if err != nil {
 		return none, classOf(err)
 	}
 	out := none
 	var failed error
-	err = eachBatch(o, s, func(base record.Offset, h record.Header, b []byte) bool {
+	err = eachBatch(o, p, func(base record.Offset, h record.Header, b []byte) bool {
+		if h.IsControl() {
+			return true
+		}
 		found, ok, err := look(base, b, h)
 		if err != nil {
 			failed = fmt.Errorf("%w: batch at offset %d: %w", ErrStorage, base, err)
