@@ -208,6 +208,8 @@ func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *
 	case out.Kind == ledger.Duplicate && (!s.appended || s.base != out.Base):
 		j.bad("duplicate of another", p.name, "uid %d of %v said to be at %d, it is at %d (appended %v)", s.UID, tp, out.Base, s.base, s.appended)
 	case out.Kind == want, want == ledger.Duplicate && out.Kind == ledger.Old:
+	case want == ledger.Duplicate && out.Kind == ledger.Fenced && serial > 0 && serial <= m.closed && p.since(s) >= remembered:
+		// Its transaction has ended, and it is no longer remembered: its client has had its answer long ago.
 	case s.Producer == record.NoProducer:
 		j.bad("innocent batch refused", p.name, "plain uid %d of %v: outcome %d", s.UID, tp, out.Kind)
 	default:
@@ -230,6 +232,19 @@ func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *
 		m.epoch, m.next, m.rev = s.Epoch, s.Sequence+s.Records, rev
 		m.begin(s, serial)
 	}
+}
+
+// remembered is how many batches of a producer a partition knows by heart, as Kafka does.
+const remembered = 5
+
+// since counts the batches of a producer that were appended after s.
+func (p *partitionLog) since(s *Sent) (n int) {
+	for i := len(p.batches) - 1; i >= 0 && p.batches[i] != s; i-- {
+		if o := p.batches[i]; o.UID >= 0 && o.Producer == s.Producer {
+			n++
+		}
+	}
+	return n
 }
 
 // opinion is what should become of a batch.

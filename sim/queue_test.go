@@ -10,7 +10,7 @@ import (
 )
 
 // queueHistories is how many seeds an ordinary run takes.
-const queueHistories = 40
+const queueHistories = 24
 
 // asQueues gives a history the workload of queues.
 func asQueues(s *Settings, seed uint64) { *s = DrawQueues(seed) }
