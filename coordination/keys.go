@@ -21,6 +21,7 @@ import (
 //	log/heads/<topic>/<partition>  a head (core/ledger)                             checkpoint, settle, retain, DeleteRecords
 //	instances/<node>               addresses, zone (JSON; leased)                    each instance
 //	leases/<duty>                  who does this duty (leased)                       upkeep
+//	restore                        the era that a restore is about to begin; gone when it has  restore
 //	producers/next                 next block of producer ids (decimal)              producer ids
 //	transactions/<id>              a transactional id: its producer and what is open (JSON; core/txn)  txn
 //	groups/<group>                 coordinator, members, assignment (JSON; core/group)  group
@@ -89,6 +90,9 @@ func (k Keys) Instance(node int32) string { return k.Instances() + strconv.Itoa(
 
 // Lease says who does a maintenance duty.
 func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
+
+// Restore is there while a restore writes: until it has, there is no Format, so nobody else can write.
+func (k Keys) Restore() string { return k.root + "restore" }
 
 // ProducersNext holds the first producer id that no instance has taken.
 func (k Keys) ProducersNext() string { return k.root + "producers/next" }

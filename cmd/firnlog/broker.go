@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination/etcd"
@@ -30,7 +31,8 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 	if err != nil || store == nil {
 		return err
 	}
-	return serve(ctx, c.Serving, c.Linger, c.GroupInitialRebalanceDelay, store, c.Etcd)
+	how := fmt.Sprintf("firnlog restore --cluster %s --store '%s' --etcd %s", c.Cluster, c.Store, strings.Join(c.Etcd, ","))
+	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, c.Etcd)
 }
 
 // openStore waits for a store that cannot be reached yet: nothing here needs an order of start. Only create=true in the
@@ -69,20 +71,22 @@ func (c *devCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c.Serving, c.Linger, c.GroupInitialRebalanceDelay, store, local.Endpoints())
+	how := fmt.Sprintf("firnlog restore --cluster %s --data '%s'", c.Cluster, c.Data)
+	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, local.Endpoints())
 }
 
-func serve(ctx context.Context, s config.Serving, linger, groupDelay time.Duration, store objectstore.Store, endpoints []string) error {
-	log := telemetry.NewLogger(os.Stderr, s.LogLevel)
+// serve runs a broker on etcd and the store that s has already.
+func serve(ctx context.Context, s broker.Settings, endpoints []string) error {
 	kv, err := etcd.Dial(etcd.Settings{Endpoints: endpoints})
 	if err != nil {
 		return err
 	}
 	defer kv.Close()
-	if c, ok := store.(io.Closer); ok {
+	if c, ok := s.Store.(io.Closer); ok {
 		defer c.Close()
 	}
-	b, err := broker.New(broker.Settings{Serving: s, Linger: linger, GroupDelay: groupDelay, Store: store, KV: kv, Version: version(), Log: log})
+	s.KV, s.Version, s.Log = kv, version(), telemetry.NewLogger(os.Stderr, s.LogLevel)
+	b, err := broker.New(s)
 	if err != nil {
 		return err
 	}

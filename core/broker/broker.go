@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/fetch"
@@ -42,7 +43,9 @@ type Settings struct {
 	GroupDelay time.Duration
 	Store      objectstore.Store // bare: the broker meters and retries
 	KV         coordination.KV
-	Version    string
+	// HowToRestore is the command that rebuilds a lost etcd, for the message of who needs it.
+	HowToRestore string
+	Version      string
 	Log        *slog.Logger
 }
 
@@ -54,6 +57,7 @@ type Broker struct {
 	cache     *cache.Cache
 	ingest    *ingest.Ingest
 	upkeep    *upkeep.Upkeep
+	backups   *backup.Keeper
 	instances *instance.Registry
 	groups    *group.Coordinator
 	producers *txn.ProducerIDs
@@ -90,7 +94,7 @@ func New(s Settings) (*Broker, error) {
 	store := b.store()
 	s.KV = coordination.NewMeter(s.KV, time.Now, func(o coordination.Observation) { b.metrics.Coordination(o.Op.String(), o.Took, o.Err) })
 	b.KV = s.KV
-	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream")})
+	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream"), MayBegin: b.mayBegin})
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
 	b.instances = instance.New(instance.Settings{
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
@@ -104,9 +108,11 @@ func New(s Settings) (*Broker, error) {
 		Linger: s.Linger, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
 		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
 	})
+	b.backups = b.keeper(store, endpoints[0].Host)
 	b.upkeep = upkeep.New(upkeep.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
-		More: []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
+		More:     []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
+		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
 	b.kafka = b.frontEnd(keys, store)
 	b.gauges()
@@ -197,7 +203,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
+	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	group.Go(func() error { return b.serveHTTP(parts) })

@@ -38,6 +38,12 @@ type Serving struct {
 	GroupSizeMax           int           `name:"group-size-max" env:"FIRNLOG_GROUP_SIZE_MAX" default:"0" help:"Members of one consumer group; 0: no limit."`
 	OffsetsRetention       time.Duration `name:"offsets-retention" env:"FIRNLOG_OFFSETS_RETENTION" default:"168h" help:"How long committed offsets are kept after their group has lost its last member."`
 
+	JournalEvery  time.Duration `name:"journal-every" env:"FIRNLOG_JOURNAL_EVERY" default:"10s" help:"How often the order of commits is written to the object store while there is news: what a lost etcd can be restored to without any offset changed. 0: never."`
+	BackupEvery   time.Duration `name:"backup-every" env:"FIRNLOG_BACKUP_EVERY" default:"1h" help:"How often all of etcd's metadata is written to the object store. 0: only where the journal needs it to begin."`
+	BackupKeep    int           `name:"backup-keep" env:"FIRNLOG_BACKUP_KEEP" default:"3" help:"This many of the newest backups are kept, whatever their age."`
+	BackupKeepFor time.Duration `name:"backup-keep-for" env:"FIRNLOG_BACKUP_KEEP_FOR" default:"24h" help:"How long backups are kept. Objects that they refer to are not deleted meanwhile."`
+	BeginAnew     bool          `name:"begin-anew" env:"FIRNLOG_BEGIN_ANEW" help:"Begin an empty cluster in an etcd that has none, although the object store holds one's objects. They are neither read nor deleted."`
+
 	SegmentBytes Bytes `name:"segment-bytes" env:"FIRNLOG_SEGMENT_BYTES" default:"8MiB" help:"Write a segment when it has this size."`
 	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
 	HotCache     Bytes `name:"hot-cache" env:"FIRNLOG_HOT_CACHE" default:"128MiB" help:"Memory for segments that were just written or are read at the tail."`
@@ -149,8 +155,23 @@ func (s *Serving) Validate() error {
 	if s.OffsetsRetention <= 0 {
 		errs = append(errs, fmt.Errorf("--offsets-retention %v: want more than 0", s.OffsetsRetention))
 	}
+	errs = append(errs, s.validateBackups())
 	if s.Uploads < 1 {
 		errs = append(errs, fmt.Errorf("--uploads %d: want at least 1", s.Uploads))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Serving) validateBackups() error {
+	var errs []error
+	if s.JournalEvery < 0 || s.JournalEvery > 0 && s.JournalEvery < time.Second {
+		errs = append(errs, fmt.Errorf("--journal-every %v: want at least 1s, or 0 for none", s.JournalEvery))
+	}
+	if s.BackupEvery < 0 || s.BackupEvery > 0 && s.BackupEvery < time.Second {
+		errs = append(errs, fmt.Errorf("--backup-every %v: want at least 1s, or 0", s.BackupEvery))
+	}
+	if s.BackupKeep < 1 || s.BackupKeepFor < 0 {
+		errs = append(errs, fmt.Errorf("--backup-keep %d, --backup-keep-for %v: want at least one backup, and no negative time", s.BackupKeep, s.BackupKeepFor))
 	}
 	return errors.Join(errs...)
 }

@@ -93,6 +93,11 @@ func (s *Stream) ensureCluster(ctx context.Context) error {
 	if snap.Items[0].Create != 0 {
 		return nil
 	}
+	if s.MayBegin != nil {
+		if err := s.MayBegin(ctx); err != nil {
+			return fmt.Errorf("begin a new cluster: %w", err)
+		}
+	}
 	era := s.randomID(uint64(s.Now().UnixMilli()))
 	guards, changes := ledger.Creation(s.Keys, ledger.Format{Version: ledger.FormatVersion, Era: era.String()}, coordination.Mark(s.Now().UnixMilli()))
 	if _, err := s.KV.Commit(ctx, guards, changes); err != nil {

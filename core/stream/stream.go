@@ -29,6 +29,9 @@ import (
 // ErrNotReady: this instance has not read the log yet, or cannot reach etcd. Try again.
 var ErrNotReady = errors.New("instance is not ready: the log has not been read yet")
 
+// ErrLost: etcd holds no cluster, and there are signs that it did. Nothing is begun in its place.
+var ErrLost = errors.New("etcd has lost this cluster")
+
 // Settings of a Stream.
 type Settings struct {
 	KV      coordination.KV
@@ -39,6 +42,9 @@ type Settings struct {
 	PageMax int // keys a page at bootstrap; 0: 1000
 	// Observe is told of every commit folded live (for metrics and checkers); may be nil.
 	Observe func(l *ledger.Ledger)
+	// MayBegin is asked before a cluster is made in an etcd that has none. Its error says why not; ErrLost ends Run, unless this
+	// instance has served a cluster: then it waits for it to be restored. May be nil.
+	MayBegin func(ctx context.Context) error
 }
 
 // Stream follows the log. Run must be running for anything to happen.
@@ -136,14 +142,14 @@ func (s *Stream) Life() int64 {
 }
 
 // Run follows the log until ctx ends. It returns early only when this build must
-// not go on (ledger.ErrFormat).
+// not go on (ledger.ErrFormat), or must not begin (ErrLost).
 func (s *Stream) Run(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		err := s.follow(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ledger.ErrFormat):
+		case errors.Is(err, ledger.ErrFormat), errors.Is(err, ErrLost) && s.Life() == 0:
 			s.waiters.Lock()
 			s.waiters.fatal = err
 			s.waiters.Unlock()

@@ -1,0 +1,43 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/firnlog/firnlog/core/backup"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// backupLease is how long the duty of writing backups waits for an instance that was lost.
+const backupLease = 15 * time.Second
+
+func (b *Broker) keeper(store objectstore.Store, holder string) *backup.Keeper {
+	return backup.New(backup.Settings{
+		Store: store, KV: b.KV, Cluster: b.Cluster, Now: time.Now, Entropy: rand.Reader, Log: b.Log.With("part", "backup"), Holder: holder,
+		JournalEvery: b.JournalEvery, BackupEvery: b.BackupEvery, Keep: b.BackupKeep, KeepFor: b.BackupKeepFor, LeaseTTL: backupLease,
+	})
+}
+
+// mayBegin says whether a new cluster may begin in an etcd that has none: not where the bucket holds one's objects. Its etcd was
+// lost then, or is another than the one that was named.
+func (b *Broker) mayBegin(ctx context.Context) error {
+	if b.BeginAnew {
+		return nil
+	}
+	for _, prefix := range []string{backup.RootPrefix, ledger.SegmentPrefix, ledger.SettledPrefix} {
+		list, err := b.Store.List(ctx, prefix, "", 1)
+		if err != nil {
+			return fmt.Errorf("look for objects of a cluster: %w", err)
+		}
+		if len(list) == 0 {
+			continue
+		}
+		return fmt.Errorf("%w: etcd holds nothing of cluster %q, but the object store has objects of one (%s). Is the right etcd named? To rebuild it from the object store: %s. "+
+			"To begin an empty cluster and leave these objects alone: --begin-anew", stream.ErrLost, b.Cluster, list[0].Key, b.HowToRestore)
+	}
+	return nil
+}
