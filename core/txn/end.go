@@ -86,7 +86,7 @@ func (c *Coordinator) AbortProducer(ctx context.Context, who Identity) error {
 			return c.abort(ctx, id, s, ms)
 		})
 	}
-	return nil
+	return c.abortOrphan(ctx, who)
 }
 
 // abort ends a transaction over its producer's head: who it was is not remembered.

@@ -111,6 +111,7 @@ type fakeLogs struct {
 	outcome func(ingest.Incoming) *ingest.Outcome // nil: append
 	gate    chan struct{}                         // Wait returns when it is closed
 	reads   []fetch.Request
+	looking func() // called by Bounds
 }
 
 type fakeLog struct {
@@ -235,6 +236,9 @@ func (f *fakeLogs) readAll(r fetch.Request) (out []fetch.Result, size int, faile
 }
 
 func (f *fakeLogs) Bounds(_ context.Context, tp record.TopicPartition) (fetch.Bounds, error) {
+	if f.looking != nil {
+		f.looking()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := f.log(tp)

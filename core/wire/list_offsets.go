@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/record"
@@ -24,30 +25,70 @@ import (
 //
 // -2 is the log start, -1 the high watermark (for read_committed the last stable offset). All else below 0, and the
 // specials of a newer version, are refused.
+// Partitions are looked at side by side, so that one barrier serves all of a request: one after the other, five thousand
+// partitions would wait for five thousand.
 func (s *Server) listOffsets(ctx context.Context, _ *caller, req *kmsg.ListOffsetsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrListOffsetsResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find, looks := s.names(), s.looks(ctx, req)
 	for _, asked := range req.Topics {
 		t := kmsg.NewListOffsetsResponseTopic()
 		t.Topic = asked.Topic
-		for _, q := range asked.Partitions {
-			p := kmsg.NewListOffsetsResponseTopicPartition()
+		t.Partitions = make([]kmsg.ListOffsetsResponseTopicPartition, len(asked.Partitions))
+		for i, q := range asked.Partitions {
+			p := &t.Partitions[i]
+			p.Default()
 			p.Partition, p.Offset, p.Timestamp, p.LeaderEpoch = q.Partition, -1, -1, -1
-			found, code := s.offsetAt(ctx, find, req, asked.Topic, q)
-			p.ErrorCode = code
-			if code == 0 && found.Offset >= 0 {
-				p.Offset, p.Timestamp, p.LeaderEpoch = int64(found.Offset), found.Timestamp, record.LeaderEpoch
-				if q.MaxNumOffsets > 0 || req.Version > 0 {
-					p.OldStyleOffsets = []int64{p.Offset}
-				}
+			tp, code := s.lookable(ctx, find, req.Version, asked.Topic, q)
+			if p.ErrorCode = code; code == 0 {
+				looks.start(tp, q, p)
 			}
-			t.Partitions = append(t.Partitions, p)
 		}
 		resp.Topics = append(resp.Topics, t)
 	}
+	looks.wait()
 	return resp, nil
 }
+
+const (
+	looksMax       = 256 // at a time, of a request
+	looksByTimeMax = 8   // of these, such that may read objects
+)
+
+// looks are the look-ups of a request.
+type looks struct {
+	*Server
+	ctx    context.Context
+	req    *kmsg.ListOffsetsRequest
+	group  errgroup.Group
+	byTime chan struct{}
+}
+
+func (s *Server) looks(ctx context.Context, req *kmsg.ListOffsetsRequest) *looks {
+	l := &looks{Server: s, ctx: ctx, req: req, byTime: make(chan struct{}, looksByTimeMax)}
+	l.group.SetLimit(looksMax)
+	return l
+}
+
+// start fills in the answer for a partition, some time before wait returns.
+func (l *looks) start(tp record.TopicPartition, q kmsg.ListOffsetsRequestTopicPartition, p *kmsg.ListOffsetsResponseTopicPartition) {
+	l.group.Go(func() error {
+		if q.Timestamp >= 0 || q.Timestamp == offsetMaxTimestamp {
+			l.byTime <- struct{}{}
+			defer func() { <-l.byTime }()
+		}
+		found, err := l.look(l.ctx, tp, q.Timestamp, l.req.IsolationLevel == 1)
+		if p.ErrorCode = l.code(err); err == nil && found.Offset >= 0 {
+			p.Offset, p.Timestamp, p.LeaderEpoch = int64(found.Offset), found.Timestamp, record.LeaderEpoch
+			if q.MaxNumOffsets > 0 || l.req.Version > 0 {
+				p.OldStyleOffsets = []int64{p.Offset}
+			}
+		}
+		return nil
+	})
+}
+
+func (l *looks) wait() { _ = l.group.Wait() } // errors are in the answers
 
 // The times that are none.
 const (
@@ -76,26 +117,22 @@ func specialSince(special int64) (version int16, ok bool) {
 	return 0, false
 }
 
-func (s *Server) offsetAt(ctx context.Context, find *names, req *kmsg.ListOffsetsRequest, name string, q kmsg.ListOffsetsRequestTopicPartition) (fetch.Found, int16) {
-	none := fetch.Found{Offset: -1, Timestamp: -1}
-	if since, ok := specialSince(q.Timestamp); q.Timestamp < 0 && (!ok || req.Version < since) {
-		return none, kerr.UnsupportedVersion.Code
+// lookable gives the partition that is asked for, or why it is not looked at.
+func (s *Server) lookable(ctx context.Context, find *names, version int16, name string, q kmsg.ListOffsetsRequestTopicPartition) (tp record.TopicPartition, code int16) {
+	if since, ok := specialSince(q.Timestamp); q.Timestamp < 0 && (!ok || version < since) {
+		return tp, kerr.UnsupportedVersion.Code
 	}
 	t, err := find.byName(ctx, name)
+	if err == nil {
+		tp, err = find.partition(ctx, t, q.Partition)
+	}
 	if err != nil {
-		return none, s.code(err)
+		return tp, s.code(err)
 	}
-	tp, err := find.partition(ctx, t, q.Partition)
-	if err != nil {
-		return none, s.code(err)
+	if version >= 4 {
+		return tp, epochCode(q.CurrentLeaderEpoch)
 	}
-	if req.Version >= 4 {
-		if code := epochCode(q.CurrentLeaderEpoch); code != 0 {
-			return none, code
-		}
-	}
-	found, err := s.look(ctx, tp, q.Timestamp, req.IsolationLevel == 1)
-	return found, s.code(err)
+	return tp, 0
 }
 
 func (s *Server) look(ctx context.Context, tp record.TopicPartition, when int64, committed bool) (fetch.Found, error) {
