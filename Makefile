@@ -41,7 +41,7 @@ test-stack: stack-tools matrix-quick ## real MinIO, versitygw, etcd, brokers as 
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
-	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run TestClients ./tests/clients -args -quick
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
 
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
@@ -49,7 +49,7 @@ test-differential: apache-kafka ## the same requests to firnlog and to Apache Ka
 
 .PHONY: test-tools
 test-tools: apache-kafka build ## Apache Kafka's command-line tools against firnlog dev
-	go test -tags stack -count=1 -timeout 10m ./tests/apachekafka
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m -skip TestFigures ./tests/apachekafka
 
 .PHONY: sim
 sim: ## one simulated history: make sim SEED=n
@@ -64,6 +64,11 @@ demo: stack-tools ## produce and read real data with kcat, franz-go and Python, 
 figures: stack-tools ## time of starts and restarts, cost of more brokers, memory of idle and stuck clients
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run 'TestFigures|TestIdle|TestStuck' ./tests/stack/ | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
+.PHONY: figures-transactions
+figures-transactions: stack-tools apache-kafka ## time of ending a transaction over 1, 100 and 5,000 partitions, beside Apache Kafka (4 minutes)
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 15m -v -run TestFigures ./tests/apachekafka | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint ## gofmt and golangci-lint
