@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,8 @@ type sending struct {
 	flushes  []*flush
 	id       ulid.ULID
 	smallest coordination.Mark
-	offsets  []int // of each flush's first run in the record
+	format   []byte // log/format when the first was named
+	offsets  []int  // of each flush's first run in the record
 	changes  []coordination.Change
 	expect   *stream.Expectation
 	unknown  bool // an earlier try may have been applied, or may be yet
@@ -52,7 +54,7 @@ type sending struct {
 
 // newSending makes the record: it names all segments of the group, under the id of the first.
 func newSending(g *Ingest, group []*flush) *sending {
-	s := &sending{flushes: group, id: group[0].id, started: g.Now()}
+	s := &sending{flushes: group, id: group[0].id, format: group[0].format, started: g.Now()}
 	c := &ledger.Commit{}
 	s.smallest = coordination.MarkOf(group[0].id)
 	for i, f := range group {
@@ -95,7 +97,10 @@ func (g *Ingest) commit(ctx context.Context, s *sending) {
 				return
 			}
 			continue
-		case errors.Is(err, errRefusedByFloor), errors.Is(err, errRefusedByFormat):
+		case errors.Is(err, errRefusedByFormat):
+			s.unknown = true // a restore may have found the segment and put it back
+			fallthrough
+		case errors.Is(err, errRefusedByFloor):
 			g.giveUp(s, err)
 			return
 		}
@@ -120,8 +125,11 @@ const commitTimeout = 5 * time.Second
 // and looks at the commit key first: if it is there, an earlier try succeeded.
 func (g *Ingest) try(ctx context.Context, s *sending) (coordination.Revision, error) {
 	format := g.Stream.FormatValue()
-	if format == nil {
+	switch {
+	case format == nil:
 		return 0, stream.ErrNotReady
+	case !bytes.Equal(format, s.format):
+		return 0, errRefusedByFormat
 	}
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()

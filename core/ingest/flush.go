@@ -111,6 +111,7 @@ func New(s Settings) *Ingest {
 // flush is one segment on its way.
 type flush struct {
 	id     ulid.ULID
+	format []byte // log/format when the id was drawn: it belongs to that era
 	items  []item
 	sealed []segment.Run // where each partition's batches stand
 	runs   []ledger.Run  // what the commit says of them; made once memberships are known
@@ -286,7 +287,7 @@ func (g *Ingest) name(f *flush) error {
 	if err != nil {
 		return fmt.Errorf("name a segment: %w", err)
 	}
-	f.id = id
+	f.id, f.format = id, g.Stream.FormatValue()
 	return nil
 }
 
