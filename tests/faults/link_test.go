@@ -1,0 +1,170 @@
+//go:build stack
+
+package faults
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/firnlog/firnlog/tests/stack/harness"
+)
+
+// link is the network between one process and a server. It can be slow, lose the connections and take no new ones, or hold
+// everything back, as a network that drops packets does: whoever waits does not learn why.
+type link struct {
+	address, target string
+	mu              struct {
+		sync.Mutex
+		slow   time.Duration // before each piece
+		cut    bool
+		held   chan struct{} // closed when it goes on; nil: it is not held
+		open   map[net.Conn]bool
+		closed bool
+	}
+}
+
+// newLink listens until the test ends.
+func newLink(t testing.TB, target string) *link {
+	t.Helper()
+	l := &link{address: harness.Address(harness.FreePort(t)), target: target}
+	l.mu.open = map[net.Conn]bool{}
+	listener, err := net.Listen("tcp", l.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() { l.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		l.heal()
+		l.mu.Lock()
+		l.mu.closed = true
+		l.mu.Unlock()
+		l.drop()
+		group.Wait()
+	})
+	return l
+}
+
+func (l *link) heal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.slow, l.mu.cut = 0, false
+	if l.mu.held != nil {
+		close(l.mu.held)
+		l.mu.held = nil
+	}
+}
+
+func (l *link) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.held == nil {
+		l.mu.held = make(chan struct{})
+	}
+}
+
+func (l *link) slow(by time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.slow = by
+}
+
+func (l *link) cut() {
+	l.mu.Lock()
+	l.mu.cut = true
+	l.mu.Unlock()
+	l.drop()
+}
+
+// drop closes all connections.
+func (l *link) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.mu.open {
+		c.Close()
+	}
+}
+
+// keep notes a connection; false when there shall be none.
+func (l *link) keep(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ok := !l.mu.cut && !l.mu.closed
+	if ok {
+		l.mu.open[c] = true
+	}
+	return ok
+}
+
+func (l *link) forget(c net.Conn) {
+	c.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.mu.open, c)
+}
+
+func (l *link) serve(client net.Conn) {
+	defer l.forget(client)
+	l.pass()
+	if !l.keep(client) {
+		return
+	}
+	server, err := net.Dial("tcp", l.target)
+	if err != nil {
+		return
+	}
+	defer l.forget(server)
+	if !l.keep(server) {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		l.copy(client, server)
+		close(done)
+	}()
+	l.copy(server, client)
+	<-done
+}
+
+// copy moves bytes in one direction; when it ends, so does the other one.
+func (l *link) copy(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		l.pass()
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// pass waits as the network does now.
+func (l *link) pass() {
+	l.mu.Lock()
+	slow, held := l.mu.slow, l.mu.held
+	l.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	if slow > 0 {
+		time.Sleep(slow) // the fault itself
+	}
+}

@@ -1,0 +1,192 @@
+//go:build stack
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/firnlog/firnlog/sim/queues"
+)
+
+// isolation: every second reader takes all that there is.
+func isolation(uncommitted bool) kgo.Opt {
+	if uncommitted {
+		return kgo.FetchIsolationLevel(kgo.ReadUncommitted())
+	}
+	return kgo.FetchIsolationLevel(kgo.ReadCommitted())
+}
+
+// everywhere reads all partitions from their beginnings.
+func everywhere() kgo.Opt {
+	from := map[string]map[int32]kgo.Offset{}
+	for _, name := range topics {
+		from[name] = map[int32]kgo.Offset{}
+		for p := range int32(partitions) {
+			from[name][p] = kgo.NewOffset().At(0)
+		}
+	}
+	return kgo.ConsumePartitions(from)
+}
+
+func everyKey() (out []queues.Key) {
+	for k := range queues.Key(keys) {
+		out = append(out, k)
+	}
+	return out
+}
+
+// reader has all keys from the beginning to the end of the test.
+func (c *crowd) reader(kind string, number int) {
+	process, uncommitted := c.process(), number%2 == 1
+	client := c.client(everywhere(), isolation(uncommitted))
+	defer client.Close()
+	c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: everyKey()})
+	for c.reading.Err() == nil {
+		op := queues.Op{Process: process, Outcome: queues.Done, Start: c.Now(), Uncommitted: uncommitted, Polled: true}
+		ctx, cancel := context.WithTimeout(c.reading, time.Second)
+		op.Steps = polled(client.PollRecords(ctx, 500))
+		cancel()
+		c.done(kind, op)
+	}
+}
+
+func polled(f kgo.Fetches) (out []queues.Step) {
+	f.EachRecord(func(r *kgo.Record) { out = append(out, step(r)) })
+	return out
+}
+
+// finish reads everything once more, to the ends as they are now.
+func (c *crowd) finish(ctx context.Context, uncommitted bool) error {
+	client := c.client(everywhere(), isolation(uncommitted), kgo.KeepControlRecords())
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics[:]...)
+	if err != nil || ends.Error() != nil {
+		return fmt.Errorf("list the ends: %w, %w", err, ends.Error())
+	}
+	left := map[queues.Key]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			left[keyOf(&kgo.Record{Topic: o.Topic, Partition: o.Partition})] = o.Offset
+		}
+	})
+	op := queues.Op{Process: c.process(), Outcome: queues.Done, Start: c.Now(), Uncommitted: uncommitted, Polled: true, Final: true, Keys: everyKey()}
+	for len(left) > 0 {
+		fetches := client.PollRecords(ctx, 10_000)
+		if ctx.Err() != nil {
+			return fmt.Errorf("read to the ends, left %v: %w", left, ctx.Err())
+		}
+		// What was aborted is not shown, but the marker behind it is.
+		fetches.EachRecord(func(r *kgo.Record) {
+			k := keyOf(r)
+			if r.Offset+1 >= left[k] {
+				delete(left, k)
+			}
+			if !r.Attrs.IsControl() {
+				op.Steps = append(op.Steps, step(r))
+			}
+		})
+	}
+	c.Add(op)
+	return nil
+}
+
+// transformer reads the inputs as a member of a group, and writes a result for each record in a transaction with its offsets.
+func (c *crowd) transformer(kind string, number int) {
+	for c.reading.Err() == nil {
+		if err := c.transformerLife(kind, number); err != nil && c.reading.Err() == nil {
+			c.t.Logf("transformer %d at %v: %v", number, c.Now().Round(time.Millisecond), err)
+		}
+	}
+}
+
+func (c *crowd) transformerLife(kind string, number int) error {
+	process := c.process()
+	moved := func(context.Context, *kgo.Client, map[string][]int32) {
+		c.Add(queues.Op{Process: process, Kind: queues.Rebalance, Outcome: queues.Done, Start: c.Now(), Keys: []queues.Key{0, 1}})
+	}
+	session, err := kgo.NewGroupTransactSession(c.with(
+		kgo.TransactionalID(fmt.Sprint("transformer-", number)), kgo.TransactionTimeout(transactionMax), kgo.ConsumerGroup("transformers"), kgo.ConsumeTopics(inputs),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), isolation(false), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),
+		kgo.OnPartitionsAssigned(moved), kgo.OnPartitionsRevoked(moved), kgo.OnPartitionsLost(moved),
+	)...)
+	if err != nil {
+		return fmt.Errorf("make a session: %w", err)
+	}
+	defer session.Close()
+	for c.reading.Err() == nil {
+		op := queues.Op{Process: process, Start: c.Now(), Polled: true, Transaction: true, Outcome: queues.Failed}
+		ctx, cancel := context.WithTimeout(c.reading, time.Second)
+		fetches := session.PollRecords(ctx, 300)
+		cancel()
+		if op.Steps = polled(fetches); len(op.Steps) == 0 {
+			continue
+		}
+		committed, err := c.transform(session, fetches.Records(), &op)
+		c.done(kind, op)
+		if err != nil {
+			return err
+		}
+		if !committed { // it goes back to what is committed
+			c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: []queues.Key{0, 1}, Afresh: true})
+		}
+	}
+	return nil
+}
+
+func (c *crowd) transform(session *kgo.GroupTransactSession, in []*kgo.Record, op *queues.Op) (committed bool, err error) {
+	if err := session.Begin(); err != nil {
+		return false, fmt.Errorf("begin: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), harnessPatience)
+	defer cancel()
+	var records []*kgo.Record
+	for _, r := range in {
+		made, s := c.record(results, r.Partition)
+		s.Source = step(r).Value
+		records, op.Steps = append(records, made), append(op.Steps, s)
+	}
+	sent := session.ProduceSync(ctx, records...)
+	told(op.Steps, records, sent)
+	good := sent.FirstErr() == nil
+	if good {
+		op.Outcome = queues.Unknown
+	}
+	op.Ending = c.Now()
+	committed, err = session.End(ctx, kgo.TransactionEndTry(good))
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("end: %w", err)
+	case committed:
+		op.Outcome = queues.Done
+	default:
+		op.Outcome = queues.Failed
+	}
+	return committed, nil
+}
+
+// drained says that everything of the inputs has results: the group's offsets are at the ends.
+func (c *crowd) drained(ctx context.Context) error {
+	admin := kadm.NewClient(c.client())
+	defer admin.Close()
+	lags, err := admin.Lag(ctx, "transformers")
+	if err != nil {
+		return fmt.Errorf("ask for the lag: %w", err)
+	}
+	lag := lags["transformers"]
+	if err := lag.Error(); err != nil {
+		return fmt.Errorf("lag: %w", err)
+	}
+	for p := range int32(partitions) {
+		l, ok := lag.Lag.Lookup(inputs, p)
+		if !ok || l.Err != nil || l.Lag != 0 {
+			return fmt.Errorf("partition %d: lag %d, %w", p, l.Lag, l.Err)
+		}
+	}
+	return nil
+}
+
