@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -63,8 +64,8 @@ func (c *Coordinator) readCold(ctx context.Context) error {
 }
 
 // EachLag tells, for the groups coordinated here, how far each is behind the end of a topic: the sum over the
-// partitions it has committed. end gives the end of a partition, if there is one. Groups in memory are told as they
-// are now, others as they were up to coldEvery ago.
+// partitions it has committed. end gives the end of a partition, if there is one. What this instance has written itself is told as
+// it is now, the rest (groups that are not in memory, offsets of transactions) as it was up to coldEvery ago.
 func (c *Coordinator) EachLag(end func(record.TopicPartition) (record.Offset, bool), fn func(group, topic string, lag int64)) {
 	all := map[string]map[string]*topicOffsets{}
 	c.mu.Lock()
@@ -73,7 +74,7 @@ func (c *Coordinator) EachLag(end func(record.TopicPartition) (record.Offset, bo
 	}
 	for name, g := range c.mu.groups {
 		if g.shown.loaded {
-			all[name] = g.shown.offsets
+			all[name] = newer(g.shown.offsets, c.mu.cold[name])
 		}
 	}
 	c.mu.Unlock()
@@ -94,4 +95,19 @@ func (c *Coordinator) EachLag(end func(record.TopicPartition) (record.Offset, bo
 			}
 		}
 	}
+}
+
+// newer gives the offsets of each topic that were written last: those of transactions are written past the memory of
+// who coordinates the group.
+func newer(memory, read map[string]*topicOffsets) map[string]*topicOffsets {
+	out := maps.Clone(read)
+	for topic, t := range memory {
+		if r := read[topic]; r == nil || r.mod <= t.mod {
+			if out == nil {
+				out = map[string]*topicOffsets{}
+			}
+			out[topic] = t
+		}
+	}
+	return out
 }
