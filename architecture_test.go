@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"core/ingest", "core/fetch", "core/restore", "core/compact", "core/retain", "core/chill"},
 	{"core/group", "core/txn", "core/topic"},
 	{"core/upkeep", "core/settle", "core/backup"},
-	{"core/amend"},
+	{"core/amend", "core/sweep"},
 	{"core/reference"},
 	{"core/stream", "core/cache", "core/instance", "core/duty", "core/archive"},
 	{"core/manifest"},

@@ -21,6 +21,7 @@ const (
 
 // headWrite is one head on its way to etcd.
 type headWrite struct {
+	tp       record.TopicPartition
 	key      string
 	head     *ledger.Head
 	mod      coordination.Revision
@@ -75,7 +76,7 @@ func (u *Upkeep) heads(through coordination.Revision) (writes []headWrite, more 
 			if !rule.On(rule.ExpireByRecord) {
 				h.Producers = u.notIdle(h.Producers)
 			}
-			writes = append(writes, headWrite{u.Keys.Head(tp.Topic, tp.Partition), h, p.HeadMod(), u.Keys.Topic(t.Name), t.Mod})
+			writes = append(writes, headWrite{tp, u.Keys.Head(tp.Topic, tp.Partition), h, p.HeadMod(), u.Keys.Topic(t.Name), t.Mod})
 		}
 	})
 	return writes, more, err
@@ -106,7 +107,10 @@ func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool,
 		done, err := u.commit(ctx, guards, changes)
 		switch {
 		case n == 1 && errors.Is(err, coordination.ErrTooLarge):
-			u.Log.Error("a head is too large for etcd: the commits of this partition stay", "key", writes[0].key, "bytes", bytes)
+			u.Log.Error("a head is too large for etcd: the commits of this partition stay until it is settled", "key", writes[0].key, "bytes", bytes)
+			if u.TooLarge != nil {
+				u.TooLarge(writes[0].tp)
+			}
 			writes, whole = writes[1:], false
 			continue
 		case err != nil:

@@ -158,7 +158,7 @@ func TestSweep_RaisesTheFloorBeforeItReadsReferences(t *testing.T) {
 				order = append(order, l)
 			}
 		}
-		want := []string{"a kv commit log/floor", "a kv get log/floor", "a kv list log/commits/", "a kv list log/heads/", "a store list segments/"}
+		want := []string{"a kv commit log/floor", "a kv get log/floor", "a kv list log/commits/", "a kv list log/heads/", "a store list segments/", "a store list settled/shared/"}
 		if !slices.Equal(order, want) {
 			t.Errorf("requests:\n%s\nwant:\n%s", strings.Join(order, "\n"), strings.Join(want, "\n"))
 		}

@@ -1,6 +1,6 @@
 // Package upkeep is the maintenance that keeps the protocol whole: it raises
 // stamp and floor, checkpoints heads, trims commits, expires producers, and
-// sweeps objects that nothing refers to.
+// says when to sweep (core/sweep).
 //
 // Each step is bounded and may be run by any number of instances at once: a
 // lease saves the cost of doing things twice, and safety never rests on it.
@@ -17,12 +17,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/duty"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -41,17 +41,22 @@ type Settings struct {
 	Lag            time.Duration // how long a stamp stands before the floor may be raised to it
 	CheckpointAge  time.Duration // commits older than this are covered by checkpoints
 	TrimEvery      time.Duration
-	SweepEvery     time.Duration
+	SweepEvery     time.Duration // of segments and shared objects
+	SettledEvery   time.Duration // of sweep in the folders of partitions
 	SweepGrace     time.Duration // between the two rounds that must find an object unreferenced
 	ProducerExpiry time.Duration // producer.id.expiration.ms
 	LeaseTTL       time.Duration
 
-	// More are steps of other parts, done under the same lease.
-	More []Step
+	// More are steps of other parts, done under the same lease. Those in Beside take long: each runs beside the others, as sweep
+	// does, and never holds up a checkpoint.
+	More, Beside []Step
+	// TooLarge is told of a partition whose head does not fit into etcd, so that it is settled first; may be nil.
+	TooLarge func(record.TopicPartition)
 
 	// Retained calls refer for every commit and every head (keys as in etcd) of the retained backups and of the journal
-	// behind them; sweep keeps what these name, as it keeps what etcd names. Nil: there are none.
-	Retained func(ctx context.Context, refer func(coordination.Item) error) error
+	// behind them; sweep keeps what these name, as it keeps what etcd names. It gives the mark up to which backups and journal
+	// know all commits: what is above it is kept as well, since a restore looks for it. Nil: there are none.
+	Retained func(ctx context.Context, refer func(coordination.Item) error) (known coordination.Mark, err error)
 	// Outlived lists backups and journal objects that are needed no more, of those with ids above since and at or
 	// below floor; sweep deletes them. Nil: there are none.
 	Outlived func(ctx context.Context, since, floor coordination.Mark) ([]string, error)
@@ -68,7 +73,7 @@ type Step struct {
 func (s Settings) Defaults() Settings {
 	s.Tick, s.StampEvery, s.Lag = time.Second, 5*time.Second, 60*time.Second
 	s.CheckpointAge, s.TrimEvery = 15*time.Second, 5*time.Second
-	s.SweepEvery, s.SweepGrace = 10*time.Minute, 10*time.Minute
+	s.SweepEvery, s.SettledEvery, s.SweepGrace = 10*time.Minute, 6*time.Hour, 10*time.Minute
 	s.ProducerExpiry, s.LeaseTTL = 24*time.Hour, 15*time.Second
 	return s
 }
@@ -76,11 +81,11 @@ func (s Settings) Defaults() Settings {
 // Upkeep holds what the steps remember between them; losing it only delays things.
 type Upkeep struct {
 	Settings
-	mu struct {
+	sweeper *sweep.Sweeper
+	mu      struct {
 		sync.Mutex
-		samples  []sample                // what stood when, oldest first
-		suspects map[ulid.ULID]time.Time // objects found unreferenced, and since when
-		observed int                     // samples ever taken
+		samples  []sample // what stood when, oldest first
+		observed int      // samples ever taken
 	}
 }
 
@@ -94,24 +99,21 @@ type sample struct {
 // New makes an Upkeep; Run starts it, or call its steps.
 func New(s Settings) *Upkeep {
 	u := &Upkeep{Settings: s}
-	u.mu.suspects = map[ulid.ULID]time.Time{}
+	u.sweeper = sweep.New(sweep.Settings{
+		Store: s.Store, KV: s.KV, Keys: s.Keys, Stream: s.Stream, Now: s.Now, Log: s.Log, RaiseFloor: u.RaiseFloor,
+		Grace: s.SweepGrace, Pace: sweepPace, Retained: s.Retained, Outlived: s.Outlived,
+	})
 	return u
 }
 
-// Run repeats the steps under the lease until ctx ends. Sweep, which reads all references and lists the
-// bucket, runs beside the others and never holds up a checkpoint.
+// Run repeats the steps under the lease until ctx ends. Those that take long run beside the others and never hold up a
+// checkpoint.
 func (u *Upkeep) Run(ctx context.Context) error {
 	d := duty.New(duty.Settings{KV: u.KV, Key: u.Keys.Lease("upkeep"), Holder: u.Holder, TTL: u.LeaseTTL, Now: u.Now})
 	defer d.Leave()
-	var sweeping sync.WaitGroup
-	defer sweeping.Wait()
-	sweep := make(chan Step)
-	defer close(sweep)
-	sweeping.Go(func() {
-		for s := range sweep {
-			u.run(ctx, s)
-		}
-	})
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	idle := map[string]chan struct{}{} // holds one while the step before is over
 	tick := time.NewTicker(u.Tick)
 	defer tick.Stop()
 	last := map[string]time.Time{}
@@ -125,22 +127,39 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		if !d.Held(ctx) {
 			continue
 		}
+		due := func(s *Step) bool { return u.Now().Sub(last[s.Name]) >= s.Every }
 		for _, s := range u.steps() {
-			if u.Now().Sub(last[s.Name]) >= s.Every {
+			if due(&s) {
 				last[s.Name] = u.Now()
 				u.run(ctx, s)
 			}
 		}
-		s := Step{"sweep", u.SweepEvery, u.Sweep}
-		if u.Now().Sub(last[s.Name]) < s.Every {
-			continue
-		}
-		select {
-		case sweep <- s:
-			last[s.Name] = u.Now()
-		default: // the one before is not over
+		for _, s := range u.beside() {
+			over := idle[s.Name]
+			if over == nil {
+				over = make(chan struct{}, 1)
+				over <- struct{}{}
+				idle[s.Name] = over
+			}
+			if !due(&s) {
+				continue
+			}
+			select {
+			case <-over:
+				last[s.Name] = u.Now()
+				beside.Go(func() {
+					u.run(ctx, s)
+					over <- struct{}{}
+				})
+			default: // the one before is not over
+			}
 		}
 	}
+}
+
+// beside are the steps that may take long.
+func (u *Upkeep) beside() []Step {
+	return append([]Step{{"sweep", u.SweepEvery, u.Sweep}, {"sweep settled", u.SettledEvery, u.SweepSettled}}, u.Beside...)
 }
 
 func (u *Upkeep) run(ctx context.Context, s Step) {
