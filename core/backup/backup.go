@@ -89,7 +89,7 @@ type Keeper struct {
 	journal position      // for the holder of the token
 	named   struct {
 		sync.Mutex
-		journals map[string]coordination.Item // what sweep is told of each journal object
+		journals map[string]namedSegments // by key of the object
 	}
 }
 
@@ -103,7 +103,7 @@ func New(s Settings) *Keeper {
 	}
 	k := &Keeper{Settings: s, keys: coordination.NewKeys(s.Cluster), turn: make(chan struct{}, 1)}
 	k.turn <- struct{}{}
-	k.named.journals = map[string]coordination.Item{}
+	k.named.journals = map[string]namedSegments{}
 	return k
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/oklog/ulid/v2"
 
@@ -22,28 +23,47 @@ const (
 
 // Retained calls refer for every commit and every head in the backups and journal objects that are in the bucket, with
 // keys as in etcd. What cannot be read cannot be restored from, and is passed over.
-func (k *Keeper) Retained(ctx context.Context, refer func(coordination.Item) error) error {
+//
+// It gives the floor as of the last journaled revision of this era. A segment above it may have been committed since, and a
+// restore looks for it in the bucket: were it settled and swept before the journal names it, its records would be in
+// no object that a restore knows. Where nothing is ever written, nothing is above it.
+func (k *Keeper) Retained(ctx context.Context, refer func(coordination.Item) error) (known coordination.Mark, err error) {
+	n, err := k.look(ctx)
+	if err != nil {
+		return 0, err
+	}
 	roots, err := Roots(ctx, k.Store)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, id := range roots {
 		root, err := ReadRoot(ctx, k.Store, id)
+		if err == nil && root.Era == n.era {
+			known = max(known, root.Floor)
+		}
 		if err == nil {
-			err = root.Each(ctx, k.Store, func(e Entry) error {
-				it := coordination.Item{Key: k.keys.Root() + e.Key, Value: e.Value, Create: e.Create, Mod: e.Mod}
-				switch k.keys.ParseLog(it.Key).Family {
-				case coordination.FamilyCommit, coordination.FamilyHead:
-					return refer(it)
-				}
-				return nil
-			})
+			err = k.retainedBackup(ctx, root, refer)
 		}
 		if err = k.passOver(err); err != nil {
-			return fmt.Errorf("backup %s: %w", id, err)
+			return 0, fmt.Errorf("backup %s: %w", id, err)
 		}
 	}
-	return k.retainedJournals(ctx, refer)
+	journaled, err := k.retainedJournals(ctx, n.era, refer)
+	if k.JournalEvery == 0 && k.BackupEvery == 0 {
+		known = math.MaxUint64
+	}
+	return max(known, journaled), err
+}
+
+func (k *Keeper) retainedBackup(ctx context.Context, root Root, refer func(coordination.Item) error) error {
+	return root.Each(ctx, k.Store, func(e Entry) error {
+		it := coordination.Item{Key: k.keys.Root() + e.Key, Value: e.Value, Create: e.Create, Mod: e.Mod}
+		switch k.keys.ParseLog(it.Key).Family {
+		case coordination.FamilyCommit, coordination.FamilyHead:
+			return refer(it)
+		}
+		return nil
+	})
 }
 
 // passOver takes the errors of objects that can never be restored from.
@@ -55,48 +75,56 @@ func (k *Keeper) passOver(err error) error {
 	return err
 }
 
-func (k *Keeper) retainedJournals(ctx context.Context, refer func(coordination.Item) error) error {
+func (k *Keeper) retainedJournals(ctx context.Context, era string, refer func(coordination.Item) error) (floor coordination.Mark, err error) {
 	names, err := Journals(ctx, k.Store, "")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	known := map[string]coordination.Item{}
+	known := map[string]namedSegments{}
 	for _, n := range names {
-		it, ok := k.knownJournal(n.Key())
+		named, ok := k.knownJournal(n.Key())
 		if !ok {
-			if it, err = k.namedBy(ctx, n); err != nil {
+			if named, err = k.namedBy(ctx, n); err != nil {
 				if err = k.passOver(err); err != nil {
-					return err
+					return 0, err
 				}
 				continue
 			}
 		}
-		known[n.Key()] = it
-		if len(it.Value) > 0 {
-			if err := refer(it); err != nil {
-				return err
+		known[n.Key()] = named
+		if n.Era == era {
+			floor = max(floor, named.floor)
+		}
+		if len(named.commit.Value) > 0 {
+			if err := refer(named.commit); err != nil {
+				return 0, err
 			}
 		}
 	}
 	k.named.Lock()
 	defer k.named.Unlock()
 	k.named.journals = known
-	return nil
+	return floor, nil
 }
 
-func (k *Keeper) knownJournal(key string) (coordination.Item, bool) {
+// namedSegments is what sweep is told of a journal object: one commit of all segments that its commits name.
+type namedSegments struct {
+	commit coordination.Item
+	floor  coordination.Mark
+}
+
+func (k *Keeper) knownJournal(key string) (namedSegments, bool) {
 	k.named.Lock()
 	defer k.named.Unlock()
-	it, ok := k.named.journals[key]
-	return it, ok
+	named, ok := k.named.journals[key]
+	return named, ok
 }
 
-// namedBy reads a journal object once, and makes one commit of all segments that its commits name: there are many such
-// objects, and they never change.
-func (k *Keeper) namedBy(ctx context.Context, n JournalName) (it coordination.Item, err error) {
-	_, entries, err := ReadJournal(ctx, k.Store, n)
+// namedBy reads a journal object, once: there are many, and they never change.
+func (k *Keeper) namedBy(ctx context.Context, n JournalName) (named namedSegments, err error) {
+	h, entries, err := ReadJournal(ctx, k.Store, n)
 	if err != nil {
-		return it, err
+		return named, err
 	}
 	var all ledger.Commit
 	for _, e := range entries {
@@ -105,15 +133,15 @@ func (k *Keeper) namedBy(ctx context.Context, n JournalName) (it coordination.It
 		}
 		c, err := ledger.DecodeCommit(e.Value)
 		if err != nil {
-			return it, fmt.Errorf("journal %s: %s: %w", n.ID, e.Key, err)
+			return named, fmt.Errorf("journal %s: %s: %w", n.ID, e.Key, err)
 		}
 		all.Segments = append(all.Segments, c.Segments...)
 	}
-	it.Key = k.keys.Commit(n.ID)
+	named = namedSegments{coordination.Item{Key: k.keys.Commit(n.ID)}, h.Floor}
 	if len(all.Segments) > 0 {
-		it.Value = all.Encode()
+		named.commit.Value = all.Encode()
 	}
-	return it, nil
+	return named, nil
 }
 
 // Outlived lists backups and journal objects that are needed no more, of those with ids above since and at or below floor.

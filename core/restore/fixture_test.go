@@ -50,7 +50,7 @@ func (w *world) instance(name string) *coretest.Instance {
 	w.T.Helper()
 	in := w.Instance(name, coretest.Options{Upkeep: func(s *upkeep.Settings) {
 		eager(s)
-		s.Retained = func(ctx context.Context, refer func(coordination.Item) error) error {
+		s.Retained = func(ctx context.Context, refer func(coordination.Item) error) (coordination.Mark, error) {
 			return w.keeper.Retained(ctx, refer)
 		}
 		s.Outlived = func(ctx context.Context, since, floor coordination.Mark) ([]string, error) {
@@ -146,6 +146,7 @@ func (w *world) wantOthers(want map[string]string) {
 func values(in *coretest.Instance, tp record.TopicPartition, committed bool) map[record.Offset]string {
 	in.T.Helper()
 	out := map[record.Offset]string{}
+	in.Barrier()
 	bounds, err := in.Fetch.Bounds(in.T.Context(), tp)
 	if err != nil {
 		in.T.Fatalf("%s: bounds: %v", in.Name, err)
