@@ -1,0 +1,163 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/record"
+)
+
+// readJSON is a record that was read.
+type readJSON struct {
+	Topic     string        `json:"topic"`
+	Key       any           `json:"key"`
+	Value     any           `json:"value"`
+	Partition int32         `json:"partition"`
+	Offset    record.Offset `json:"offset"`
+	Timestamp int64         `json:"timestamp"`
+	Headers   []headerJSON  `json:"headers,omitempty"`
+}
+
+// reading collects records up to a size.
+type reading struct {
+	format  string
+	left    int // bytes of keys and values; the first record is taken in any case
+	records []readJSON
+}
+
+// take adds what was fetched of a partition from an offset on, and gives the offset to go on from. Control records and
+// those of aborted transactions are passed over.
+func (r *reading) take(topic string, got fetch.Result, from record.Offset) (next record.Offset, err error) {
+	next = from
+	aborted := slices.Clone(got.Aborted)
+	active := map[record.ProducerID]bool{}
+	for b, err := range record.Batches(got.Batches) {
+		if err != nil {
+			return next, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
+		}
+		h, err := record.ReadHeader(b)
+		if err != nil {
+			return next, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
+		}
+		aborted = slices.DeleteFunc(aborted, func(a fetch.Aborted) bool {
+			if a.First <= h.LastOffset() {
+				active[a.Producer] = true
+				return true
+			}
+			return false
+		})
+		switch {
+		case h.IsControl():
+			if m, err := record.ReadMarker(b); err == nil && !m.Commit {
+				delete(active, m.Producer)
+			}
+			next = max(next, h.LastOffset()+1)
+		case h.IsTransactional() && active[h.Producer]:
+			next = max(next, h.LastOffset()+1)
+		default:
+			full := false
+			if next, full, err = r.batch(topic, got.Partition, b, h, next); err != nil || full {
+				return next, err
+			}
+		}
+	}
+	return next, nil
+}
+
+// batch adds the records of one batch from an offset on; full: there is no room for the next.
+func (r *reading) batch(topic string, partition int32, b []byte, h record.Header, next record.Offset) (record.Offset, bool, error) {
+	for one, err := range record.Records(b, record.DecompressedBytesMax) {
+		if err != nil {
+			return next, false, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
+		}
+		offset := h.OffsetOf(one)
+		if offset < next {
+			continue
+		}
+		size := len(one.Key) + len(one.Value)
+		if len(r.records) > 0 && size > r.left {
+			return next, true, nil
+		}
+		out := readJSON{Topic: topic, Partition: partition, Offset: offset, Timestamp: h.TimestampOf(one), Headers: giveHeaders(one.Headers)}
+		if out.Key, err = gives(r.format, one.Key); err != nil {
+			return next, true, at(err, "key at %s/%d offset %d", topic, partition, offset)
+		}
+		if out.Value, err = gives(r.format, one.Value); err != nil {
+			return next, true, at(err, "value at %s/%d offset %d", topic, partition, offset)
+		}
+		r.left -= size
+		r.records = append(r.records, out)
+		next = offset + 1
+	}
+	return max(next, h.LastOffset()+1), false, nil
+}
+
+// format is how records shall be shown: what the client wants, else the usual.
+func (c *call) format(usual string) string {
+	if c.wants.format != "" {
+		return c.wants.format
+	}
+	return usual
+}
+
+// asRecords is an answer of records.
+func asRecords(records []readJSON, format string) *answer {
+	if records == nil {
+		records = []readJSON{}
+	}
+	return &answer{status: 200, body: records, media: "application/vnd.kafka." + format + ".v2+json"}
+}
+
+// readPartition answers GET /topics/{topic}/partitions/{partition}/records: it reads from an offset, and keeps nothing.
+func (s *Server) readPartition(c *call) (*answer, error) {
+	t, tp, err := s.named(c)
+	if err != nil {
+		return nil, err
+	}
+	offset, err := c.number("offset", -1, 0, math.MaxInt64)
+	if err == nil && offset < 0 {
+		err = failf(422, 422, "offset is missing: say from where to read")
+	}
+	if err != nil {
+		return nil, err
+	}
+	timeout, err := c.number("timeout", s.settings.FetchWait.Milliseconds(), 0, math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
+	most, err := c.number("max_bytes", int64(s.settings.FetchBytesMax), 0, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	size := int(min(most, int64(s.settings.FetchBytesMax)))
+	out := reading{format: c.format(formatBinary), left: size}
+	_, err = s.fetch(c.ctx, t.Name, tp, record.Offset(offset), fetch.Request{BytesMin: 1, BytesMax: size, WaitMax: s.wait(c, timeout)}, &out)
+	if err != nil {
+		return nil, err
+	}
+	return asRecords(out.records, out.format), nil
+}
+
+// fetch reads one partition. Where all that was there is passed over (a marker, an aborted transaction), it reads on at once.
+func (s *Server) fetch(ctx context.Context, name string, tp record.TopicPartition, from record.Offset, r fetch.Request, into *reading) (next record.Offset, err error) {
+	for {
+		r.Partitions = []fetch.Partition{{TopicPartition: tp, Offset: from, BytesMax: r.BytesMax}}
+		r.ReadCommitted = true
+		got := s.backend.Reader.Fetch(ctx, r)[0]
+		switch {
+		case errors.Is(got.Err, fetch.ErrOutOfRange):
+			return from, fmt.Errorf("%w: %d; the partition has %d to %d", got.Err, from, got.LogStart, got.HighWatermark)
+		case got.Err != nil:
+			return from, got.Err
+		}
+		next, err = into.take(name, got, from)
+		if err != nil || len(into.records) > 0 || next == from || ctx.Err() != nil {
+			return next, err
+		}
+		from = next
+	}
+}
