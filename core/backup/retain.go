@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/oklog/ulid/v2"
 
@@ -24,18 +23,19 @@ const (
 // Retained calls refer for every commit and every head in the backups and journal objects that are in the bucket, with
 // keys as in etcd. What cannot be read cannot be restored from, and is passed over.
 //
-// It gives the floor as of the last journaled revision of this era. A segment above it may have been committed since, and a
-// restore looks for it in the bucket: were it settled and swept before the journal names it, its records would be in
-// no object that a restore knows. Where nothing is ever written, nothing is above it.
-func (k *Keeper) Retained(ctx context.Context, refer func(coordination.Item) error) (known coordination.Mark, err error) {
+// The segments above the floor as of the last journaled revision count as named too: they may have been committed since, and a
+// restore looks for them in the bucket. Were one settled and swept before the journal names it, its records would be in no
+// object that a restore knows.
+func (k *Keeper) Retained(ctx context.Context, refer func(coordination.Item) error) error {
 	n, err := k.look(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	roots, err := Roots(ctx, k.Store)
 	if err != nil {
-		return 0, err
+		return err
 	}
+	known := coordination.Mark(0)
 	for _, id := range roots {
 		root, err := ReadRoot(ctx, k.Store, id)
 		if err == nil && root.Era == n.era {
@@ -45,14 +45,32 @@ func (k *Keeper) Retained(ctx context.Context, refer func(coordination.Item) err
 			err = k.retainedBackup(ctx, root, refer)
 		}
 		if err = k.passOver(err); err != nil {
-			return 0, fmt.Errorf("backup %s: %w", id, err)
+			return fmt.Errorf("backup %s: %w", id, err)
 		}
 	}
 	journaled, err := k.retainedJournals(ctx, n.era, refer)
-	if k.JournalEvery == 0 && k.BackupEvery == 0 {
-		known = math.MaxUint64
+	if err != nil || k.JournalEvery == 0 && k.BackupEvery == 0 {
+		return err
 	}
-	return max(known, journaled), err
+	return k.retainedUnknown(ctx, max(known, journaled), refer)
+}
+
+// retainedUnknown refers to the segments above a mark. One that is put there later was never committed, or is above the
+// floor that sweep has read.
+func (k *Keeper) retainedUnknown(ctx context.Context, known coordination.Mark, refer func(coordination.Item) error) error {
+	var first ulid.ULID
+	_ = first.SetTime(uint64(known + 1)) // fits: marks are times of ids
+	var all ledger.Commit
+	err := each(ctx, k.Store, ledger.SegmentPrefix, ledger.SegmentKey(first), func(key string) bool {
+		if id, err := ledger.ParseSegmentKey(key); err == nil {
+			all.Segments = append(all.Segments, ledger.SegmentRef{ID: id})
+		}
+		return true
+	})
+	if err != nil || len(all.Segments) == 0 {
+		return err
+	}
+	return refer(coordination.Item{Key: k.keys.Commit(first), Value: all.Encode()})
 }
 
 func (k *Keeper) retainedBackup(ctx context.Context, root Root, refer func(coordination.Item) error) error {

@@ -50,7 +50,7 @@ func (w *world) instance(name string) *coretest.Instance {
 	w.T.Helper()
 	in := w.Instance(name, coretest.Options{Upkeep: func(s *upkeep.Settings) {
 		eager(s)
-		s.Retained = func(ctx context.Context, refer func(coordination.Item) error) (coordination.Mark, error) {
+		s.Retained = func(ctx context.Context, refer func(coordination.Item) error) error {
 			return w.keeper.Retained(ctx, refer)
 		}
 		s.Outlived = func(ctx context.Context, since, floor coordination.Mark) ([]string, error) {
@@ -157,7 +157,8 @@ func values(in *coretest.Instance, tp record.TopicPartition, committed bool) map
 	}
 	for at := bounds.LogStart; at < end; {
 		r := in.Fetch.Fetch(in.T.Context(), fetch.Request{
-			Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 1 << 20}}, BytesMax: 1 << 20, ReadCommitted: committed,
+			// One batch at a time: the aborted transactions in the answer are those that overlap it.
+			Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 1}}, BytesMax: 1, ReadCommitted: committed,
 		})[0]
 		if r.Err != nil || len(r.Batches) == 0 {
 			in.T.Fatalf("%s: read %d at %d of %d: %d bytes, %v", in.Name, tp.Partition, at, end, len(r.Batches), r.Err)

@@ -54,9 +54,8 @@ type Settings struct {
 	TooLarge func(record.TopicPartition)
 
 	// Retained calls refer for every commit and every head (keys as in etcd) of the retained backups and of the journal
-	// behind them; sweep keeps what these name, as it keeps what etcd names. It gives the mark up to which backups and journal
-	// know all commits: what is above it is kept as well, since a restore looks for it. Nil: there are none.
-	Retained func(ctx context.Context, refer func(coordination.Item) error) (known coordination.Mark, err error)
+	// behind them; sweep keeps what these name, as it keeps what etcd names. Nil: there are none.
+	Retained func(ctx context.Context, refer func(coordination.Item) error) error
 	// Outlived lists backups and journal objects that are needed no more, of those with ids above since and at or
 	// below floor; sweep deletes them. Nil: there are none.
 	Outlived func(ctx context.Context, since, floor coordination.Mark) ([]string, error)
