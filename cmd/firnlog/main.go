@@ -16,6 +16,8 @@ import (
 type commands struct {
 	Dev     devCommand     `cmd:"" help:"Run everything in this one process: embedded etcd, object store on disk. Data is kept between runs."`
 	Broker  brokerCommand  `cmd:"" help:"Run an instance on an object store and etcd. Any number of them side by side make a cluster."`
+	Backup  backupCommand  `cmd:"" help:"Write a backup of all metadata in etcd to the object store now; brokers do so by themselves every hour."`
+	Restore restoreCommand `cmd:"" help:"Rebuild a lost etcd from the object store alone."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
