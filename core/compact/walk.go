@@ -127,7 +127,7 @@ func (w *walk) rewrite(ctx context.Context, goal manifest.Compaction) error {
 				return err
 			}
 		}
-		if len(w.group.items) == 0 && w.Now().After(w.until) {
+		if len(w.group.items) == 0 && w.group.goal.Done > goal.Done && w.Now().After(w.until) {
 			return w.leave(ctx)
 		}
 		w.chooser.txns.know(it.aborted, it.Base)
