@@ -105,7 +105,7 @@ func (f *Fetcher) get(ctx context.Context, p *piece) (*cache.Object, error) {
 // that follow. The headers are therefore added up first; where they do not come to what the log says,
 // every batch is checked by its CRC, and those before the first damaged one are as good as ever. Settled
 // batches say their offsets themselves, with gaps between them, and are checked to be in order. What lies at or beyond
-// the end of the piece is not this partition's any more: a fork shares objects that go on.
+// the end of a fork's piece is not its any more: it shares objects that go on.
 func eachBatch(o *cache.Object, p *piece, fn func(base record.Offset, h record.Header, b []byte) bool) error {
 	if p.Inline != nil {
 		b := p.Inline.Batch()
@@ -132,6 +132,14 @@ func eachBatch(o *cache.Object, p *piece, fn func(base record.Offset, h record.H
 	return err
 }
 
+// beyond says what a batch at or beyond the end means: a fork's spans may end before their bytes do; in a partition's own it is damage.
+func (p *piece) beyond(base record.Offset) error {
+	if p.Owner != (record.TopicPartition{}) {
+		return nil
+	}
+	return fmt.Errorf("batch at offset %d of a span that ends at %d: %w", base, p.End, record.ErrCorrupt)
+}
+
 // walk goes from batch to batch. An error: the bytes are not what the log says of them.
 func (p *piece) walk(o *cache.Object, read func([]byte) (record.Header, error), fn func(base record.Offset, h record.Header, b []byte) bool) error {
 	position := p.Position
@@ -154,7 +162,7 @@ func (p *piece) walk(o *cache.Object, read func([]byte) (record.Header, error), 
 					return fmt.Errorf("batch at offset %d follows what ends at %d: %w", base, next, record.ErrCorrupt)
 				}
 				if base+record.Offset(h.LastOffsetDelta) >= p.End {
-					return nil
+					return p.beyond(base)
 				}
 			}
 			next = base + record.Offset(h.LastOffsetDelta) + 1
