@@ -36,6 +36,13 @@ const (
 	abortedBytes = 24
 )
 
+// What is remembered of an object, before its key: a reference may name the wrong kind.
+const (
+	rootOf  = "root "
+	pageOf  = "page "
+	indexOf = "index "
+)
+
 // Archive is one reader with its memory.
 type Archive struct {
 	store objectstore.Store
@@ -106,7 +113,7 @@ func (a *Archive) get(ctx context.Context, key string, offset, length int64) ([]
 // Root reads the root that a head refers to. It must not be changed.
 func (a *Archive) Root(ctx context.Context, tp record.TopicPartition, m *ledger.Manifest) (*manifest.Root, error) {
 	key := m.Key(tp)
-	v, err := a.load(ctx, key, func(ctx context.Context) (any, int64, error) {
+	v, err := a.load(ctx, rootOf+key, func(ctx context.Context) (any, int64, error) {
 		b, err := a.get(ctx, key, 0, -1)
 		if err != nil {
 			return nil, 0, err
@@ -130,7 +137,7 @@ func (a *Archive) Root(ctx context.Context, tp record.TopicPartition, m *ledger.
 // Page reads a page of a root in the folder of partition folder. The entries are as the page has them, and must not be changed.
 func (a *Archive) Page(ctx context.Context, folder record.TopicPartition, ref manifest.PageRef) ([]manifest.Entry, error) {
 	key := ref.Key(folder)
-	v, err := a.load(ctx, key, func(ctx context.Context) (any, int64, error) {
+	v, err := a.load(ctx, pageOf+key, func(ctx context.Context) (any, int64, error) {
 		b, err := a.get(ctx, key, 0, -1)
 		if err != nil {
 			return nil, 0, err
@@ -153,7 +160,7 @@ func (a *Archive) Page(ctx context.Context, folder record.TopicPartition, ref ma
 
 // Index reads the index of a settled object: one GET, two for one of very many runs.
 func (a *Archive) Index(ctx context.Context, key string) (segment.SettledIndex, error) {
-	v, err := a.load(ctx, key, func(ctx context.Context) (any, int64, error) {
+	v, err := a.load(ctx, indexOf+key, func(ctx context.Context) (any, int64, error) {
 		tail, err := a.get(ctx, key, -segment.TailBytes, -1)
 		if err != nil {
 			return nil, 0, err

@@ -37,20 +37,20 @@ func folderOf(tp record.TopicPartition, m *ledger.Manifest) record.TopicPartitio
 
 // Warm says whether a walk from offset would begin without a GET.
 func (a *Archive) Warm(tp record.TopicPartition, m *ledger.Manifest, offset record.Offset) bool {
-	v, ok := a.lookup(m.Key(tp))
+	v, ok := a.lookup(rootOf + m.Key(tp))
 	if !ok {
 		return false
 	}
 	root := v.(*manifest.Root)
 	if i := root.PageAt(offset); i < len(root.Pages) {
-		_, ok = a.lookup(root.Pages[i].Key(folderOf(tp, m)))
+		_, ok = a.lookup(pageOf + root.Pages[i].Key(folderOf(tp, m)))
 	}
 	return ok
 }
 
 // Known says whether the index of a settled object is remembered.
 func (a *Archive) Known(key string) bool {
-	_, ok := a.lookup(key)
+	_, ok := a.lookup(indexOf + key)
 	return ok
 }
 

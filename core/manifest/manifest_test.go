@@ -245,7 +245,6 @@ func TestReplace_RefusesWhatIsNotThereAnyMore(t *testing.T) {
 func TestAppend_ListsAbortedTransactionsWithWhatTheyOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, root := newShelf(), &Root{}
-		var list []Entry
 		var all []ledger.Aborted
 		at := record.Offset(0)
 		for range rapid.IntRange(1, 5).Draw(t, "spills") {
@@ -258,7 +257,7 @@ func TestAppend_ListsAbortedTransactionsWithWhatTheyOverlap(t *testing.T) {
 			}
 			c, err := root.Append(more, ended, s.pager())
 			root = s.put(t, c, err)
-			list, all, at = append(list, more...), append(all, ended...), end
+			all, at = append(all, ended...), end
 		}
 		entries := s.all(t, root)
 		for range 20 {
