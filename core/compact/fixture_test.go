@@ -260,6 +260,7 @@ func consume(t *testing.T, r fetch.Result, from record.Offset, committed bool) (
 func (f *fixture) check() {
 	f.t.Helper()
 	f.Walk()
+	f.checkCompact()
 	for _, committed := range []bool{false, true} {
 		records, start, end := f.read(f.a, committed)
 		last := record.Offset(-1)
