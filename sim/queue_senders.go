@@ -77,9 +77,14 @@ func (q *queue) idempotentSender(ctx context.Context, number int) {
 	}
 }
 
-// insist sends a batch until it is acknowledged, refused for good, or too old. A duplicate of long ago has no offset.
+// insist sends a batch until it is acknowledged, refused for good, or its client has lost its patience: some give up while the batch
+// is still on its way. A duplicate of long ago has no offset.
 func (q *queue) insist(ctx context.Context, b *batch) (base int64, ok bool) {
-	for time.Since(b.first) < deliveryMax {
+	patience := deliveryMax
+	if b.dice.chance(.3) {
+		patience = b.dice.between(deliveryMax/50, deliveryMax/3)
+	}
+	for time.Since(b.first) < patience {
 		o := q.send(ctx, q.pick(&b.dice), &b.dice, b)[0]
 		q.heard(b, o)
 		switch {

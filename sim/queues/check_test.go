@@ -117,6 +117,15 @@ func writes() []pair {
 				h.add(7, Unknown, sent(1, NoOffset, 2))
 				h.add(2, Done, read(1, 0, 1))
 			}},
+		{Unseen, "behind a transaction that hangs", func(h *hand) {
+			h.log(2)
+			h.add(2, Done, read(1, 0, 1), read(1, 1, 2)).Uncommitted = true
+			h.final([]Key{1}, read(1, 0, 1))
+		}, func(h *hand) {
+			h.log(2)
+			h.add(2, Done, read(1, 0, 1), read(1, 1, 2)).Uncommitted = true
+			h.final([]Key{1}, read(1, 0, 1), read(1, 1, 2))
+		}},
 	}
 }
 

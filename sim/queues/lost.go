@@ -61,7 +61,7 @@ func (c *checker) missing(op *Op, f *fact) {
 	switch {
 	case !f.seenCommitted && f.place <= o.highestCommitted, !op.Transaction && !f.seen && f.place <= o.highest:
 		c.bad(LostWrite, "value %d, sent by process %d and acknowledged at %d of key %d by %v, was passed over by readers", f.value, op.Process, f.offset, f.key, op.End)
-	case !f.seen || op.Transaction && !f.seenCommitted && o.final:
+	case !f.seen, !f.seenCommitted && o.final:
 		c.bad(Unseen, "value %d, sent by process %d and acknowledged at %d of key %d by %v, was never read", f.value, op.Process, f.offset, f.key, op.End)
 	}
 }

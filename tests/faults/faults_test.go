@@ -61,9 +61,13 @@ func run(t *testing.T, list []fault, episodes int) {
 // everything through brokers that have nothing in memory, and checks the history.
 func (n *nemesis) judge(t *testing.T, end func()) *queues.Report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	lasts(time.Second) // what plain producers gave up comes to its end
+	harness.Await(t, time.Minute, "no transaction is open", func() error { return n.closed(ctx) })
+	if err := n.last(ctx); err != nil {
+		t.Fatal(err)
+	}
 	harness.Await(t, 2*time.Minute, "transformers come to the end", func() error { return n.drained(ctx) })
 	end()
 	for _, b := range n.stage.brokers {

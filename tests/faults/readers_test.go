@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,8 +66,8 @@ func (c *crowd) finish(ctx context.Context, uncommitted bool) error {
 	client := c.client(everywhere(), isolation(uncommitted), kgo.KeepControlRecords())
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics[:]...)
-	if err != nil || ends.Error() != nil {
-		return fmt.Errorf("list the ends: %w, %w", err, ends.Error())
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return fmt.Errorf("list the ends: %w", err)
 	}
 	left := map[queues.Key]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
@@ -168,25 +169,3 @@ func (c *crowd) transform(session *kgo.GroupTransactSession, in []*kgo.Record, o
 	}
 	return committed, nil
 }
-
-// drained says that everything of the inputs has results: the group's offsets are at the ends.
-func (c *crowd) drained(ctx context.Context) error {
-	admin := kadm.NewClient(c.client())
-	defer admin.Close()
-	lags, err := admin.Lag(ctx, "transformers")
-	if err != nil {
-		return fmt.Errorf("ask for the lag: %w", err)
-	}
-	lag := lags["transformers"]
-	if err := lag.Error(); err != nil {
-		return fmt.Errorf("lag: %w", err)
-	}
-	for p := range int32(partitions) {
-		l, ok := lag.Lag.Lookup(inputs, p)
-		if !ok || l.Err != nil || l.Lag != 0 {
-			return fmt.Errorf("partition %d: lag %d, %w", p, l.Lag, l.Err)
-		}
-	}
-	return nil
-}
-
