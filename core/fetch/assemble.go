@@ -34,7 +34,7 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 			}
 			total += len(out.Batches)
 			for _, a := range p.aborted {
-				if a.First < end && a.Last >= p.from {
+				if a.First < end {
 					out.Aborted = append(out.Aborted, Aborted{a.Producer, a.First})
 				}
 			}
