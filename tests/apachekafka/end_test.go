@@ -74,7 +74,7 @@ func measureEnds(t *testing.T, bootstrap string, firnlog *harness.Broker) (all [
 func (w wide) measure(t *testing.T, bootstrap string, firnlog *harness.Broker) (e ended) {
 	clock := &endClock{}
 	c, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.TransactionalID(fmt.Sprint("wide-", w.partitions)), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.WithHooks(clock), kgo.UnknownTopicRetries(-1)) // Kafka creates a topic some time after it said so
+		kgo.WithHooks(clock), kgo.TransactionTimeout(5*time.Minute), kgo.UnknownTopicRetries(-1)) // Kafka makes a topic some time after it said so
 	if err != nil {
 		t.Fatal(err)
 	}
