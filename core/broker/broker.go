@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
+	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,10 +23,12 @@ import (
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/group/relay"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rest"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/telemetry"
 	"github.com/firnlog/firnlog/core/topic"
@@ -46,7 +49,7 @@ type Settings struct {
 	// HowToRestore is the command that rebuilds a lost etcd, for the message of who needs it.
 	HowToRestore string
 	Version      string
-	Log        *slog.Logger
+	Log          *slog.Logger
 }
 
 // Broker is one instance.
@@ -63,6 +66,9 @@ type Broker struct {
 	producers *txn.ProducerIDs
 	txns      *txn.Coordinator
 	kafka     *wire.Server
+	rest      *rest.Server
+	relay     *relay.Relay
+	web       *http.Server
 	listeners []listener
 	http      net.Listener
 }
@@ -114,7 +120,9 @@ func New(s Settings) (*Broker, error) {
 		More:     []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
-	b.kafka = b.frontEnd(keys, store)
+	reader, admin := b.reader(store), b.admin(keys)
+	b.kafka = b.frontEnd(reader, admin)
+	b.rest = b.httpFrontEnd(reader, admin)
 	b.gauges()
 	return b, nil
 }
@@ -127,15 +135,22 @@ func (b *Broker) store() objectstore.Store {
 	return objectstore.NewRetry(metered, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
 }
 
-func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire.Server {
-	defaults := topic.DefaultSettings()
-	defaults.Partitions = b.Partitions
-	settings := wire.DefaultSettings()
-	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
-	reader := fetch.New(fetch.Settings{
+func (b *Broker) reader(store objectstore.Store) *fetch.Fetcher {
+	return fetch.New(fetch.Settings{
 		Store: store, Stream: b.stream, Cache: b.cache, Log: b.Log.With("part", "fetch"),
 		ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge,
 	})
+}
+
+func (b *Broker) admin(keys coordination.Keys) *topic.Admin {
+	defaults := topic.DefaultSettings()
+	defaults.Partitions = b.Partitions
+	return topic.New(b.KV, keys, b.stream, newTopicID, defaults)
+}
+
+func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin) *wire.Server {
+	settings := wire.DefaultSettings()
+	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
 	return wire.New(settings, wire.Backend{
 		Topics:    b.stream,
 		Appender:  b.ingest,
@@ -144,7 +159,7 @@ func (b *Broker) frontEnd(keys coordination.Keys, store objectstore.Store) *wire
 		Cluster:   b.instances,
 		Producers: b.producers,
 		Records:   recordDeleter{b.upkeep},
-		Admin:     topic.New(b.KV, keys, b.stream, newTopicID, defaults),
+		Admin:     admin,
 		Groups:    b.groups,
 
 		Transactions: b.txns,
@@ -206,6 +221,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
+	b.web = b.webServer(ctx)
 	group.Go(func() error { return b.serveHTTP(parts) })
 	err := b.serveClients(ctx, parts, ready)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
@@ -215,6 +231,8 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 			b.Log.Warn("stopped with batches on their way; their producers will try again", "error", err)
 		}
 	}
+	_ = b.web.Shutdown(drain) // what was appended is answered; the rest is cut off
+	b.relay.Close()
 	stop()
 	return errors.Join(err, group.Wait())
 }

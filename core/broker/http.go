@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -32,15 +33,30 @@ func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-func (b *Broker) serveHTTP(ctx context.Context) error {
+// webServer serves health, metrics and, on all other paths, HTTP clients. Requests that wait for records end with ctx.
+func (b *Broker) webServer(ctx context.Context) *http.Server {
 	mux := http.NewServeMux()
 	h := &health{b}
 	mux.Handle("GET /healthz", h)
 	mux.Handle("GET /readyz", h)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics.Registry, promhttp.HandlerOpts{}))
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(b.http); !errors.Is(err, http.ErrServerClosed) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+			mux.ServeHTTP(w, r)
+		default: // past the mux, which would redirect paths with escaped names
+			b.rest.ServeHTTP(w, r)
+		}
+	})
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+}
+
+func (b *Broker) serveHTTP(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { b.web.Close() })()
+	if err := b.web.Serve(b.http); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
 	return nil

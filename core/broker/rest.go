@@ -1,0 +1,25 @@
+package broker
+
+import (
+	mathrand "math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/group/relay"
+	"github.com/firnlog/firnlog/core/rest"
+	"github.com/firnlog/firnlog/core/topic"
+)
+
+// coordinatorPatience is how long a request over HTTP looks for its group's coordinator: longer than the lease of an
+// instance that was killed.
+const coordinatorPatience = 10 * time.Second
+
+// httpFrontEnd makes what serves HTTP clients. Requests about groups go to their coordinators, over Kafka's protocol.
+func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin) *rest.Server {
+	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience})
+	return rest.New(rest.DefaultSettings(), rest.Backend{
+		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay,
+		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID,
+	}, b.Log.With("part", "http"))
+}
