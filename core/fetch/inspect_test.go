@@ -3,9 +3,12 @@ package fetch_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
 )
@@ -42,4 +45,26 @@ func TestInspector_NotReadyIsUnavailable(t *testing.T) {
 	if _, err := f.Producers(record.TopicPartition{}); !errors.Is(err, fetch.ErrUnavailable) {
 		t.Error(err)
 	}
+}
+
+// Anomaly 19: sizes too are of all there is, wherever it lies.
+func TestInspector_CountsManifestSettledAndFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t)
+		one, two := l.settle(ledger.InOwn, 0, 5, l.plain(0, 1, "x")), l.settle(ledger.InShared, 5, 9, l.plain(5, 1, "y"))
+		l.archive(nil, []manifest.Entry{one})
+		l.refer(two)
+		l.publish()
+		in := l.Instance("a", coretest.Options{}).Ready()
+		fresh := coretest.Plain(l.tp, "z")
+		if base := in.MustProduce(fresh)[0]; base != 9 {
+			t.Errorf("base %d", base)
+		}
+		if n, err := in.Fetch.Bytes(l.tp); err != nil || n != one.Length+two.Length+int64(len(fresh.Batch)) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		if got := in.Read(l.tp, 5); got.Err != nil || len(coretest.Records(t, got.Batches)) != 2 {
+			t.Errorf("%+v", got)
+		}
+	})
 }
