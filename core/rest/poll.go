@@ -18,6 +18,8 @@ import (
 //  2. settle: take part in the group;
 //  3. fetch, waiting as long as the client wants; another place comes first each time;
 //  4. store the new positions; only then send the records. If they cannot be sent, the positions are put back.
+//
+// GET …/topics/{topic} of version 1 also subscribes to the topic.
 
 func (s *Server) poll(c *call) (*answer, error) {
 	timeout, err := c.number("timeout", -1, 0, math.MaxInt32)
@@ -38,6 +40,12 @@ func (s *Server) poll(c *call) (*answer, error) {
 		if c.wants.format != "" && c.wants.format != con.Format {
 			return nil, failf(406, codeFormat, "the consumer reads %s, not %s", con.Format, c.wants.format)
 		}
+		if name := c.params["topic"]; name != "" && !con.Manual && !slices.Contains(con.Names, name) { // of version 1
+			if _, err := s.topic(c.ctx, name); err != nil {
+				return nil, err
+			}
+			con.Names = append(slices.Clone(con.Names), name)
+		}
 		if !con.subscribed() && !con.Manual {
 			return nil, failf(409, codeState, "the consumer has neither a subscription nor partitions")
 		}
@@ -54,7 +62,7 @@ func (s *Server) poll(c *call) (*answer, error) {
 		if err := s.read(c.ctx, con, &out, until); err != nil {
 			return nil, err
 		}
-		return asRecords(out.records, con.Format), c.r.Context().Err()
+		return asRecords(c, out.records, con.Format), c.r.Context().Err()
 	})
 	if err != nil {
 		return nil, err

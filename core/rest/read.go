@@ -104,12 +104,16 @@ func (c *call) format(usual string) string {
 	return usual
 }
 
-// asRecords is an answer of records.
-func asRecords(records []readJSON, format string) *answer {
+// asRecords is an answer of records. Its type names their format, unless the client has chosen one that does.
+func asRecords(c *call, records []readJSON, format string) *answer {
 	if records == nil {
 		records = []readJSON{}
 	}
-	return &answer{status: 200, body: records, media: "application/vnd.kafka." + format + ".v2+json"}
+	a := &answer{status: 200, body: records, media: c.wants.name}
+	if c.wants.format == "" {
+		a.media = "application/vnd.kafka." + format + ".v2+json"
+	}
+	return a
 }
 
 // readPartition answers GET /topics/{topic}/partitions/{partition}/records: it reads from an offset, and keeps nothing.
@@ -139,7 +143,7 @@ func (s *Server) readPartition(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return asRecords(out.records, out.format), nil
+	return asRecords(c, out.records, out.format), nil
 }
 
 // fetch reads one partition. Where all that was there is passed over (a marker, an aborted transaction), it reads on at once.

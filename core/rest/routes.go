@@ -24,6 +24,7 @@ func (s *Server) table() []route {
 		{method: "POST", path: seat + "/assignments", speaks: v2, handle: s.assign, summary: "choose partitions, without the group"},
 		{method: "GET", path: seat + "/assignments", speaks: v2, handle: s.showAssignments, summary: "partitions that it has"},
 		{method: "GET", path: seat + "/records", speaks: v2Read, handle: s.poll, summary: "the next records"},
+		{method: "GET", path: seat + topic, speaks: v2Read, handle: s.poll, summary: "the same, and subscribe first: version 1"},
 		{method: "POST", path: seat + "/offsets", speaks: v2, handle: s.commitOffsets, summary: "commit offsets, or all that was given"},
 		{method: "GET", path: seat + "/offsets", speaks: v2, handle: s.showOffsets, summary: "committed offsets"},
 		{method: "POST", path: seat + "/positions", speaks: v2, handle: s.seek, summary: "read on from these offsets"},
