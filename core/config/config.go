@@ -48,7 +48,14 @@ type Serving struct {
 	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
 	HotCache     Bytes `name:"hot-cache" env:"FIRNLOG_HOT_CACHE" default:"128MiB" help:"Memory for segments that were just written or are read at the tail."`
 	ColdCache    Bytes `name:"cold-cache" env:"FIRNLOG_COLD_CACHE" default:"64MiB" help:"Memory for segments that are read from the past."`
+	SettleBytes  Bytes `name:"settle-bytes" env:"FIRNLOG_SETTLE_BYTES" default:"96MiB" help:"What maintenance settles at a time, and the size of settled objects, about. It takes some twice that of memory; smaller objects cost more requests."`
+	CompactKeys  Bytes `name:"compact-keys" env:"FIRNLOG_COMPACT_KEYS" default:"64MiB" help:"Memory for the keys that one pass of log compaction knows, 24 bytes each. More keys than fit take more passes."`
 	Uploads      int   `name:"uploads" env:"FIRNLOG_UPLOADS" default:"4" help:"Segments written at a time."`
+
+	SettleAge  time.Duration `name:"settle-age" env:"FIRNLOG_SETTLE_AGE" default:"1h" help:"Settle what was written this long ago, even if it is less than --settle-bytes. 0: settle nothing."`
+	SettleJobs int           `name:"settle-jobs" env:"FIRNLOG_SETTLE_JOBS" default:"1" help:"Settling jobs at a time, each with memory of its own."`
+
+	ColdStore string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"Another object store for objects of topics with firnlog.cold.after.ms, as in --store. Once it is set it must stay. Default: the same store."`
 
 	LogLevel string `name:"log-level" env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of log lines on standard error."`
 }
@@ -156,6 +163,15 @@ func (s *Serving) Validate() error {
 		errs = append(errs, fmt.Errorf("--offsets-retention %v: want more than 0", s.OffsetsRetention))
 	}
 	errs = append(errs, s.validateBackups())
+	if s.SettleBytes < 1<<20 || s.SettleBytes > 512<<20 {
+		errs = append(errs, fmt.Errorf("--settle-bytes %s: want 1MiB to 512MiB", s.SettleBytes))
+	}
+	if s.SettleAge < 0 || s.SettleJobs < 1 {
+		errs = append(errs, fmt.Errorf("--settle-age %v, --settle-jobs %d: want an age of 0 or more and at least one job", s.SettleAge, s.SettleJobs))
+	}
+	if s.CompactKeys < 4<<10 {
+		errs = append(errs, fmt.Errorf("--compact-keys %s: want at least 4KiB", s.CompactKeys))
+	}
 	if s.Uploads < 1 {
 		errs = append(errs, fmt.Errorf("--uploads %d: want at least 1", s.Uploads))
 	}

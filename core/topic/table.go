@@ -24,6 +24,7 @@ const (
 	RetentionBytes      = "retention.bytes"
 	RetentionMs         = "retention.ms"
 	SegmentMs           = "segment.ms"
+	SettleCompression   = "firnlog.settle.compression"
 	longMax             = "9223372036854775807"
 	defaultMessageBytes = 1048588
 	defaultAfterMaxMs   = 3_600_000
@@ -57,6 +58,9 @@ var table = [...]Config{
 		"Age, in ms, at which what was settled for good moves to cold storage: to the class of firnlog.cold.storage.class, in the bucket of --cold-store if there is one. -1: never. Topics whose cleanup.policy has compact stay where they are.", atLeast(-1)},
 	{ColdStorageClass, String, "", true, "",
 		"Storage class of cold objects, as the object store names it (STANDARD_IA, GLACIER_IR, …). Empty: the bucket's own. Classes whose objects cannot be read at once (GLACIER, DEEP_ARCHIVE) are refused.", storageClass},
+	{SettleCompression, String, "producer", true, "",
+		"How batches are packed when they are settled: producer leaves them as they are; gzip, snappy, lz4, zstd or uncompressed rewrite those that are packed otherwise and become smaller by it. Offsets, producers, sequences and timestamps stay.",
+		oneOf("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer")},
 	{FlushMessages, Long, longMax, false, "log.flush.interval.messages",
 		"Kept only. Every acknowledged record is durable.", atLeast(1)},
 	{FlushMs, Long, longMax, true, "log.flush.scheduler.interval.ms",
