@@ -70,7 +70,7 @@ func (f *fixture) produce(in *coretest.Instance, p int32, records, size int) {
 	}
 	tp := f.tp(p)
 	batches := []ingest.Incoming{coretest.Plain(tp, values...)}
-	if id := record.ProducerID(p); f.dice.IntN(2) == 0 {
+	if id := record.ProducerID(1e6 + p); f.dice.IntN(2) == 0 {
 		b := coretest.Idempotent(tp, id, 0, f.next[id], values...)
 		f.next[id] += int32(records)
 		batches = []ingest.Incoming{b}
