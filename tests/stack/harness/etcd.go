@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -14,14 +15,16 @@ import (
 type Etcd struct {
 	*Process
 	Endpoint string // HOST:PORT
+	dir      string
 }
 
 // NewEtcd prepares an etcd; Up starts it.
 func NewEtcd(t testing.TB) *Etcd {
 	t.Helper()
 	client, peer := Address(FreePort(t)), "http://"+Address(FreePort(t))
-	return &Etcd{Endpoint: client, Process: NewProcess(t, "etcd", Tool(t, "etcd"), nil,
-		"--name", "one", "--data-dir", t.TempDir(), "--log-level", "warn",
+	dir := t.TempDir()
+	return &Etcd{Endpoint: client, dir: dir, Process: NewProcess(t, "etcd", Tool(t, "etcd"), nil,
+		"--name", "one", "--data-dir", dir, "--log-level", "warn",
 		"--listen-client-urls", "http://"+client, "--advertise-client-urls", "http://"+client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "one="+peer,
 		"--auto-compaction-mode", "periodic", "--auto-compaction-retention", "2m",
@@ -41,6 +44,15 @@ func (e *Etcd) Up() {
 		return err
 	})
 	kv.Close()
+}
+
+// Lose kills it and deletes all of its data.
+func (e *Etcd) Lose() {
+	e.t.Helper()
+	e.Kill()
+	if err := os.RemoveAll(e.dir); err != nil {
+		e.t.Fatal(err)
+	}
 }
 
 // KV is a connection for the test's own look at what is there. The caller closes it.

@@ -147,6 +147,22 @@ func (p *Process) Stop(limit time.Duration) time.Duration {
 	return time.Since(start)
 }
 
+// Wait waits until it ends by itself and gives its exit code; -1: it has not, within the limit.
+func (p *Process) Wait(limit time.Duration) int {
+	p.t.Helper()
+	l := p.current()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-l.ended:
+		return l.cmd.ProcessState.ExitCode()
+	case <-timer.C:
+		p.t.Errorf("%s has not ended after %v", p.Name, limit)
+		p.Kill()
+		return -1
+	}
+}
+
 // Ended says whether it runs no more.
 func (p *Process) Ended() bool {
 	l := p.current()
