@@ -14,6 +14,7 @@ import (
 	"github.com/firnlog/firnlog/coordination/etcd"
 	"github.com/firnlog/firnlog/core/broker"
 	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/telemetry"
 	"github.com/firnlog/firnlog/localstack"
 	"github.com/firnlog/firnlog/objectstore"
@@ -27,10 +28,11 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	store, err := openStore(ctx, c.Store, telemetry.NewLogger(os.Stderr, c.LogLevel))
+	store, closeStore, err := openStores(ctx, c.Store, c.ColdStore, telemetry.NewLogger(os.Stderr, c.LogLevel))
 	if err != nil || store == nil {
 		return err
 	}
+	defer closeStore()
 	how := fmt.Sprintf("firnlog restore --cluster %s --store '%s' --etcd %s", c.Cluster, c.Store, strings.Join(c.Etcd, ","))
 	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, c.Etcd)
 }
@@ -55,6 +57,36 @@ func openStore(ctx context.Context, url string, log *slog.Logger) (objectstore.S
 	}
 }
 
+// openStores opens the store, and if there is a URL for it the one that cold objects go to. Neither store nor error: ctx has
+// ended.
+func openStores(ctx context.Context, url, cold string, log *slog.Logger) (store objectstore.Store, done func(), err error) {
+	var opened []io.Closer
+	done = func() {
+		for _, c := range opened {
+			c.Close()
+		}
+	}
+	for _, u := range []string{url, cold} {
+		if u == "" {
+			continue
+		}
+		one, err := openStore(ctx, u, log)
+		if err != nil || one == nil {
+			done()
+			return nil, nil, err
+		}
+		if c, ok := one.(io.Closer); ok {
+			opened = append(opened, c)
+		}
+		if store == nil {
+			store = one
+		} else {
+			store = objectstore.NewRouter(store, one, ledger.ColdPrefix)
+		}
+	}
+	return store, done, nil
+}
+
 type devCommand struct{ config.Dev }
 
 // Run starts what a broker needs in this process, then the broker.
@@ -67,10 +99,11 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer local.Close()
-	store, err := storeurl.Open(ctx, "file://"+filepath.ToSlash(local.ObjectsDir()))
-	if err != nil {
+	store, closeStore, err := openStores(ctx, "file://"+filepath.ToSlash(local.ObjectsDir()), c.ColdStore, telemetry.NewLogger(os.Stderr, c.LogLevel))
+	if err != nil || store == nil {
 		return err
 	}
+	defer closeStore()
 	how := fmt.Sprintf("firnlog restore --cluster %s --data '%s'", c.Cluster, c.Data)
 	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, local.Endpoints())
 }
@@ -82,9 +115,6 @@ func serve(ctx context.Context, s broker.Settings, endpoints []string) error {
 		return err
 	}
 	defer kv.Close()
-	if c, ok := s.Store.(io.Closer); ok {
-		defer c.Close()
-	}
 	s.KV, s.Version, s.Log = kv, version(), telemetry.NewLogger(os.Stderr, s.LogLevel)
 	b, err := broker.New(s)
 	if err != nil {

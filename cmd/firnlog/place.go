@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
@@ -46,16 +45,14 @@ func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
 		p.close = append(p.close, local.Close)
 		url, endpoints = "file://"+filepath.ToSlash(local.ObjectsDir()), local.Endpoints()
 	}
-	bare, err := openStore(ctx, url, telemetry.NewLogger(os.Stderr, "warn"))
+	bare, closeStore, err := openStores(ctx, url, c.Cold, telemetry.NewLogger(os.Stderr, "warn"))
 	if err == nil && bare == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := bare.(io.Closer); ok {
-		p.close = append(p.close, func() { c.Close() })
-	}
+	p.close = append(p.close, closeStore)
 	p.Store = objectstore.NewRetry(bare, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
 	if p.KV, err = etcd.Dial(etcd.Settings{Endpoints: endpoints}); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package compact_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +33,6 @@ type fixture struct {
 	a         *coretest.Instance
 	tp        record.TopicPartition
 	dice      *rand.Rand
-	settler   *settle.Settler
 	compactor *compact.Compactor
 	reports   []compact.Report
 	tune      func(*compact.Settings)
@@ -69,13 +67,20 @@ func bubble(t *testing.T, seed uint64, configs []string, fn func(f *fixture)) {
 		c := coretest.NewCluster(t)
 		all := append([]string{"cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0", "delete.retention.ms", fmt.Sprint(tombstones.Milliseconds())}, configs...)
 		f := &fixture{Cluster: c, t: t, tp: record.TopicPartition{Topic: c.CreateTopic("t", 1, all...)}, dice: rand.New(rand.NewPCG(seed, 9)), txns: map[string]*transaction{}, tune: tiny}
-		f.a = c.Instance("a", coretest.Options{Upkeep: func(s *upkeep.Settings) { s.CheckpointAge, s.Lag, s.SweepGrace = 0, time.Minute, 0 }}).Ready()
-		s := settle.Settings{Store: f.a.Store, KV: f.a.KV, Keys: c.Keys, Stream: f.a.Stream, Now: f.a.Now, Log: coretest.Quiet()}.Defaults()
-		s.Bytes, s.Age, s.Rest, s.SegmentsMax, s.FanIn, s.SpansMax, s.SpillObjects, s.PieceBytes, s.AheadBytes = 1500, time.Minute, 0, 12, 3, 8, 2, 700, 2000
-		f.settler = settle.New(s)
+		f.a = c.Instance("a", options()).Ready()
 		f.compactor = f.compactorOf(f.a)
 		fn(f)
 	})
+}
+
+func options() coretest.Options {
+	return coretest.Options{Upkeep: func(s *upkeep.Settings) { s.CheckpointAge, s.Lag, s.SweepGrace = 0, time.Minute, 0 }}
+}
+
+func (f *fixture) settlerOf(in *coretest.Instance) *settle.Settler {
+	s := settle.Settings{Store: in.Store, KV: in.KV, Keys: f.Keys, Stream: in.Stream, Now: in.Now, Log: coretest.Quiet()}.Defaults()
+	s.Bytes, s.Age, s.Rest, s.SegmentsMax, s.FanIn, s.SpansMax, s.SpillObjects, s.PieceBytes, s.AheadBytes = 1500, time.Minute, 0, 12, 3, 8, 2, 700, 2000
+	return settle.New(s)
 }
 
 func (f *fixture) compactorOf(in *coretest.Instance) *compact.Compactor {
@@ -166,11 +171,20 @@ func (f *fixture) end(id string, commit bool) {
 	f.a.View(func(l *ledger.Ledger) { f.pad(l.Partition(f.tp).Next()) })
 }
 
-// settleAll covers everything by heads, and settles it.
-func (f *fixture) settleAll() {
+// settleHeads covers everything by heads.
+func (f *fixture) settleHeads() {
 	f.t.Helper()
 	f.a.Upkeep.Observe()
-	if err := errors.Join(f.a.Upkeep.Checkpoint(f.t.Context()), f.settler.Run(f.t.Context())); err != nil {
+	if err := f.a.Upkeep.Checkpoint(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// settleAll also settles it.
+func (f *fixture) settleAll() {
+	f.t.Helper()
+	f.settleHeads()
+	if err := f.settlerOf(f.a).Run(f.t.Context()); err != nil {
 		f.t.Fatal(err)
 	}
 }
