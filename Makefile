@@ -41,7 +41,14 @@ test-stack: stack-tools matrix-quick ## real MinIO, versitygw, etcd, brokers as 
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestFaults_InShort ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
+
+EPISODES ?= 65
+.PHONY: test-faults
+test-faults: stack-tools ## clients of all kinds while brokers, etcd and MinIO break: make test-faults EPISODES=n (some 9 s each)
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 24h -v -run 'TestFaults$$' ./tests/faults -args -episodes=$(EPISODES) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
@@ -52,8 +59,8 @@ test-tools: apache-kafka build ## Apache Kafka's command-line tools against firn
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m -skip TestFigures ./tests/apachekafka
 
 .PHONY: sim
-sim: ## one simulated history: make sim SEED=n
-	go test ./sim -run 'TestSim$$' -count=1 -v -args -seed=$(SEED)
+sim: ## the simulated histories of one seed: make sim SEED=n
+	go test ./sim -run 'Test(Sim|Queues)$$' -count=1 -v -args -seed=$(SEED)
 
 .PHONY: demo
 demo: stack-tools ## produce and read real data with kcat, franz-go and Python, over three brokers on MinIO and etcd

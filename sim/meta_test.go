@@ -20,6 +20,16 @@ func TestSim_OneSeedTwiceGivesTheSameTranscript(t *testing.T) {
 	}
 }
 
+func TestQueues_OneSeedTwiceGivesTheSameTranscript(t *testing.T) {
+	for seed := uint64(1); seed <= 2; seed++ {
+		first := Run(t, seed, func(s *Settings) { asQueues(s, seed) })
+		second := Run(t, seed, func(s *Settings) { asQueues(s, seed) })
+		if first.Digest != second.Digest {
+			t.Errorf("seed %d: %s", seed, firstDifference(first.entries, second.entries))
+		}
+	}
+}
+
 // firstDifference lists the first calls that only one of two transcripts has.
 func firstDifference(a, b []entry) string {
 	count := map[entry]int{}

@@ -12,7 +12,7 @@ import (
 )
 
 // transactionRules are those that the history of the clients must tell by itself.
-var transactionRules = []rule.Rule{rule.TxnRegister, rule.TxnSerial, rule.TxnFence, rule.TxnDropsOffsets, rule.StableEnd, rule.UnknownStays}
+var transactionRules = []rule.Rule{rule.TxnRegister, rule.TxnFence, rule.TxnDropsOffsets, rule.StableEnd, rule.UnknownStays}
 
 // TestQueues_MissesEveryTransactionRule switches off one rule at a time, and all checkers but that of the queues: some history
 // of the first seeds must fail. With -args -only it takes any rule.

@@ -51,12 +51,14 @@ func TestQueues(t *testing.T) {
 
 // queueSum adds up what histories held.
 type queueSum struct {
+	virtual                                                                    time.Duration
 	histories, ops, acknowledged, unknown, read, committed, aborted, undecided int
 	legal                                                                      map[queues.Class]int
 }
 
 func (s *queueSum) add(r *Report) {
 	s.histories++
+	s.virtual += r.Virtual
 	q := r.Queue
 	s.ops, s.acknowledged, s.unknown, s.read = s.ops+q.Ops, s.acknowledged+q.Acknowledged, s.unknown+q.Unknown, s.read+q.Read
 	s.committed, s.aborted, s.undecided = s.committed+q.Committed, s.aborted+q.Aborted, s.undecided+q.Undecided
@@ -66,6 +68,6 @@ func (s *queueSum) add(r *Report) {
 }
 
 func (s *queueSum) String() string {
-	return fmt.Sprintf("%d histories: %d operations, %d acknowledged, %d unknown, %d reads; transactions: %d committed, %d aborted, %d unknown; legal %v",
-		s.histories, s.ops, s.acknowledged, s.unknown, s.read, s.committed, s.aborted, s.undecided, maps.Clone(s.legal))
+	return fmt.Sprintf("%d histories, %v of virtual time: %d operations, %d acknowledged, %d unknown, %d reads; transactions: %d committed, %d aborted, %d unknown; legal %v",
+		s.histories, s.virtual.Round(time.Second), s.ops, s.acknowledged, s.unknown, s.read, s.committed, s.aborted, s.undecided, maps.Clone(s.legal))
 }
