@@ -18,6 +18,9 @@ import (
 // transactionSteps are the columns of the table of transactions.
 var transactionSteps = []string{"commit", "abort", "offsets", "fenced", "timeout"}
 
+// quickTransactions are one client of transactions version 1, and the two of version 2.
+var quickTransactions = []string{"confluent-kafka (Python)", "franz-go", "kafka-clients 4 (Java)"}
+
 const (
 	perStep = 60  // records that a step writes
 	inputs  = 120 // committed records of the topic that is transformed
@@ -26,7 +29,7 @@ const (
 // TestTransactions runs the steps of transactions with each client that has them, and looks itself at what came of it.
 func TestTransactions(t *testing.T) {
 	start, title, servers := time.Now(), heading(t), bootstrap(t)
-	clients := slices.DeleteFunc(roster(t), func(c client) bool { return c.transactions == "" || *quick && !c.quick })
+	clients := slices.DeleteFunc(roster(t), func(c client) bool { return c.transactions == "" || *quick && !slices.Contains(quickTransactions, c.name) })
 	rows := make([]*row, len(clients))
 	t.Run("each", func(t *testing.T) {
 		for i, c := range clients {
