@@ -29,7 +29,9 @@ const (
 // TestTransactions runs the steps of transactions with each client that has them, and looks itself at what came of it.
 func TestTransactions(t *testing.T) {
 	start, title, servers := time.Now(), heading(t), bootstrap(t)
-	clients := slices.DeleteFunc(roster(t), func(c client) bool { return c.transactions == "" || *quick && !slices.Contains(quickTransactions, c.name) })
+	clients := slices.DeleteFunc(roster(t), func(c client) bool {
+		return c.transactions == "" || *quick && !slices.Contains(quickTransactions, c.name)
+	})
 	rows := make([]*row, len(clients))
 	t.Run("each", func(t *testing.T) {
 		for i, c := range clients {
