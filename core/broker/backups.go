@@ -22,6 +22,24 @@ func (b *Broker) keeper(store objectstore.Store, holder string) *backup.Keeper {
 	})
 }
 
+// lookEvery is how often an instance looks whether its etcd is still the one that it follows.
+const lookEvery = 5 * time.Second
+
+// look notices an etcd that was lost, or restored, while nobody asks for anything: a watch that is opened again in an emptied etcd
+// waits silently for revisions that are long to come. A barrier compares.
+func (b *Broker) look(ctx context.Context) error {
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+			_ = b.stream.Barrier(ctx) // it makes the stream begin anew, which says why
+		}
+	}
+}
+
 // mayBegin says whether a new cluster may begin in an etcd that has none: not where the bucket holds one's objects. Its etcd was
 // lost then, or is another than the one that was named.
 func (b *Broker) mayBegin(ctx context.Context) error {

@@ -97,11 +97,15 @@ func (g *Ingest) commit(ctx context.Context, s *sending) {
 				return
 			}
 			continue
-		case errors.Is(err, errRefusedByFormat):
-			s.unknown = true // a restore may have found the segment and put it back
-			fallthrough
 		case errors.Is(err, errRefusedByFloor):
 			g.giveUp(s, err)
+			return
+		case errors.Is(err, errRefusedByFormat):
+			s.unknown = true // a restore may have found the segment and put it back
+			g.giveUp(s, err)
+			// The watch may not know: in an etcd that was emptied it waits for revisions that are long to come. Its
+			// error says what was refused already.
+			_ = g.Stream.Barrier(ctx)
 			return
 		}
 		g.Log.Warn("commit not confirmed, sending it again", "commit", s.id, "attempt", attempt, "error", err)
