@@ -120,30 +120,4 @@ func VerifySettled(object []byte) (SettledIndex, error) {
 	return x, nil
 }
 
-// VerifySettledRun checks that bytes are the undamaged batches of run.
-func VerifySettledRun(run *SettledRun, bytes []byte) error {
-	got := SettledRun{Run: Run{TopicPartition: run.TopicPartition, Position: run.Position}, Base: run.Base, End: run.End}
-	var block Block
-	next := run.Base
-	for b, err := range record.Batches(bytes) {
-		var h record.Header
-		if err == nil {
-			h, err = record.Check(b)
-		}
-		if err == nil && (h.BaseOffset < next || h.LastOffsetDelta < 0 || h.LastOffset() >= run.End) {
-			err = fmt.Errorf("batch of offsets %d to %d between %d and %d", h.BaseOffset, h.LastOffset(), next, run.End)
-		}
-		if err != nil {
-			return fmt.Errorf("verify run %v/%d at %d: %w: %w", run.Topic, run.Partition, run.Position+got.Length, ErrCorrupt, err)
-		}
-		next = h.LastOffset() + 1
-		got.count(h, b, &block)
-	}
-	got.closeBlocks(block)
-	if !got.equal(run) {
-		return fmt.Errorf("verify run %v/%d: index says %+v, batches %+v: %w", run.Topic, run.Partition, *run, got, ErrCorrupt)
-	}
-	return nil
-}
-
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
