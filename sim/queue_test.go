@@ -31,7 +31,7 @@ func TestQueues(t *testing.T) {
 			sum, start := queueSum{legal: map[queues.Class]int{}}, time.Now()
 			for seed := first + uint64(k); seed < first+uint64(n); seed += workers {
 				r := Run(t, seed, func(s *Settings) { asQueues(s, seed) })
-				if len(r.Violations) > 0 || r.Queue == nil || !r.Queue.Good() {
+				if r.bad() || r.Queue == nil {
 					explain(t, r)
 					t.Errorf("seed %d: %v", seed, r.Queue)
 					if r.Queue != nil {

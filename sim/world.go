@@ -56,11 +56,6 @@ type Report struct {
 	entries    []entry
 }
 
-// bad says that something is wrong.
-func (r *Report) bad() bool {
-	return len(r.Violations) > 0 || r.Queue != nil && !r.Queue.Good()
-}
-
 // Run runs the history of a seed in a bubble of its own, and stops at the first violation.
 // tune, if not nil, changes the settings that the seed has drawn.
 func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {

@@ -59,8 +59,12 @@ func (c *crowd) drained(ctx context.Context) error {
 		return fmt.Errorf("ask for the lag: %w", err)
 	}
 	for p := range int32(partitions) {
-		if l, ok := lag.Lag.Lookup(inputs, p); !ok || l.Err != nil || l.Lag != 0 {
-			return fmt.Errorf("partition %d: lag %d, %v", p, l.Lag, l.Err)
+		l, ok := lag.Lag.Lookup(inputs, p)
+		if l.Err != nil {
+			return fmt.Errorf("lag of partition %d: %w", p, l.Err)
+		}
+		if !ok || l.Lag != 0 {
+			return fmt.Errorf("partition %d: lag %d", p, l.Lag)
 		}
 	}
 	return nil
