@@ -37,12 +37,13 @@ race: ## the same under the race detector
 	go test -race ./...
 
 .PHONY: test-stack
-test-stack: stack-tools matrix-quick ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
+test-stack: stack-tools matrix-quick rest-clients ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestFaults_InShort ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
+	go test -tags stack -count=1 -timeout 4m ./tests/rest -args -seconds=15
 
 EPISODES ?= 65
 .PHONY: test-faults
@@ -150,6 +151,7 @@ system-packages:
 
 include tests/clients/clients.mk
 include tests/ui/ui.mk
+include tests/rest/rest.mk
 
 .PHONY: clean
 clean: ## remove what was built here

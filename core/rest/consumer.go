@@ -231,8 +231,10 @@ func (s *Server) instanceOf(r *createRequest) (*instanceState, error) {
 		return nil, failf(422, codeBadConsumer, "format %q: want binary, json or text", cut(state.Format))
 	}
 	switch state.Reset {
-	case "":
+	case "", "largest": // as version 1 says
 		state.Reset = resetLatest
+	case "smallest":
+		state.Reset = resetEarliest
 	case resetEarliest, resetLatest, resetNone:
 	default:
 		return nil, failf(422, codeBadConsumer, "auto.offset.reset %q: want earliest, latest or none", cut(state.Reset))
