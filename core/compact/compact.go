@@ -88,7 +88,8 @@ type Compactor struct {
 	encoders record.Encoders
 	busy     atomic.Bool // a step is under way: it alone touches what follows
 	keys     *offsets
-	of       walked // what keys holds
+	of       walked // the walk that keys and txns are of
+	txns     *transactions
 	seen     map[record.TopicPartition]look
 }
 

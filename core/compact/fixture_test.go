@@ -216,6 +216,9 @@ func (f *fixture) read(in *coretest.Instance, committed bool) (out []got, start,
 	}
 	for at := start; at < end; {
 		size := 1 + f.dice.IntN(3000)
+		if f.dice.IntN(3) == 0 {
+			size = 1 << 20
+		}
 		r := in.Fetch.Fetch(f.t.Context(), fetch.Request{Partitions: []fetch.Partition{{TopicPartition: f.tp, Offset: at, BytesMax: size}}, BytesMax: 1 << 20, ReadCommitted: committed})[0]
 		if r.Err != nil || len(r.Batches) == 0 {
 			f.t.Fatalf("a reader is stuck at offset %d of %d (committed %v): %v", at, end, committed, r.Err)

@@ -39,7 +39,7 @@ func (w *walk) run(ctx context.Context) error {
 	}
 	now := w.Now()
 	w.chooser = chooser{
-		keys: w.keys, through: goal.Through, end: end, txns: newTransactions(goal.Done <= w.job.start),
+		keys: w.keys, through: goal.Through, end: end, txns: w.txns,
 		now: now.UnixMilli(), horizon: horizonAt(now, topic.TombstoneRetention(w.job.topic)), encoders: &w.encoders,
 	}
 	defer func() { w.report.RecordsDropped = w.chooser.dropped }()
@@ -55,10 +55,12 @@ func (w *walk) learn(ctx context.Context) (goal manifest.Compaction, err error) 
 	} else {
 		goal.Done = w.job.start
 	}
-	if goal.Through > goal.Clean && w.of == (walked{w.job.tp, goal}) {
+	same := w.of == walked{w.job.tp, goal}
+	w.of = walked{} // until this step has come to an end of its own
+	if goal.Through > goal.Clean && same {
 		return goal, nil // a step of the same walk, in this process
 	}
-	w.of = walked{}
+	w.txns = newTransactions(goal.Done <= w.job.start)
 	w.keys.clear()
 	goal.Through, err = w.fill(ctx, max(goal.Clean, w.job.start), limit)
 	return goal, err
