@@ -16,6 +16,7 @@ import (
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/settle"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/topic"
 	"github.com/firnlog/firnlog/core/txn"
@@ -37,6 +38,7 @@ type instance struct {
 	ingest *ingest.Ingest
 	fetch  *fetch.Fetcher
 	upkeep *upkeep.Upkeep
+	settle *settle.Settler
 	topics *topic.Admin
 	ids    *txn.ProducerIDs
 	txns   *txn.Coordinator
@@ -76,6 +78,9 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
 		Tick: time.Second, StampEvery: w.StampEvery, Lag: w.Lag, CheckpointAge: w.CheckpointAge, TrimEvery: w.TrimEvery, SweepEvery: w.SweepEvery,
 		SweepGrace: w.SweepGrace, ProducerExpiry: w.ProducerExpiry, LeaseTTL: time.Second})
+	in.settle = settle.New(settle.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log, Observe: in.settled,
+		Bytes: w.SettleBytes, Age: w.SettleAge, SegmentsMax: 40, FanIn: 3, SpansMax: 8, SpillObjects: 3,
+		Workers: 1, PieceBytes: 900, AheadBytes: 3000, LoadsMax: 1, DamageRetry: time.Second})
 	names := throw(w.seed, "topic ids", number, life, "")
 	in.topics = topic.New(kv, w.keys, in.stream, func() (id record.TopicID) {
 		_, _ = io.ReadFull(&names, id[:])
@@ -192,6 +197,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.CheckpointAge, u.Checkpoint, time.Time{}}, {in.w.TrimEvery, u.Trim, time.Time{}},
 		{2 * time.Second, u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
 		{time.Second, in.txns.Expire, time.Time{}},
+		{in.w.SettleEvery, in.settle.Run, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
 	}
 	for wait(ctx, d.between(20*time.Millisecond, 250*time.Millisecond)) {
 		in.gate(&d)
@@ -202,6 +208,13 @@ func (in *instance) maintain(ctx context.Context) {
 				s.due = time.Now().Add(d.between(s.every/2, s.every*3/2))
 			}
 		}
+	}
+}
+
+// settled is told of what settling did.
+func (in *instance) settled(r settle.Report) {
+	if r.Damaged > 0 && !in.isDead() {
+		in.w.judge.Damaged(in.name(), r)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -34,6 +35,10 @@ type Judge struct {
 	alive    map[record.TopicID]int32 // partitions
 	existed  map[record.TopicID]bool
 	objects  map[ulid.ULID][]byte
+	listed   map[ulid.ULID]map[ulid.ULID]bool // of manifests: what each names
+	pages    map[ulid.ULID][]manifest.Entry
+	roots    map[ulid.ULID]*manifest.Root
+	walked   map[walked]bool      // references whose bytes were looked at
 	segments map[ulid.ULID]string // the commit key that brought it
 	commits  map[string]bool      // keys there now
 	logs     map[record.TopicPartition]*partitionLog
@@ -47,7 +52,7 @@ type Judge struct {
 
 // Counts say how much a history held.
 type Counts struct {
-	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted, Transactions int
+	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted, Transactions, Settled, Manifests int
 }
 
 // Sent is one batch as a client sent it. Its uid stands in the batch as first timestamp.
@@ -101,7 +106,8 @@ type memo struct {
 func NewJudge(keys coordination.Keys, violated func(Violation), note func(partition, what string)) *Judge {
 	return &Judge{keys: keys, violated: violated, note: note, began: time.Now(),
 		topics: map[string]record.TopicID{}, alive: map[record.TopicID]int32{}, existed: map[record.TopicID]bool{},
-		objects: map[ulid.ULID][]byte{}, segments: map[ulid.ULID]string{}, commits: map[string]bool{},
+		objects: map[ulid.ULID][]byte{}, listed: map[ulid.ULID]map[ulid.ULID]bool{}, pages: map[ulid.ULID][]manifest.Entry{}, roots: map[ulid.ULID]*manifest.Root{},
+		walked: map[walked]bool{}, segments: map[ulid.ULID]string{}, commits: map[string]bool{},
 		logs: map[record.TopicPartition]*partitionLog{}, sent: map[int64]*Sent{}, ids: map[record.ProducerID]bool{},
 		every: 16, digests: map[coordination.Revision]map[record.TopicPartition]uint64{}}
 }

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"maps"
+	"strings"
+
 	"github.com/oklog/ulid/v2"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -8,9 +11,14 @@ import (
 	"github.com/firnlog/firnlog/core/record"
 )
 
+// idOf gives the id of an object, wherever it lies: it ends the key.
+func idOf(key string) (ulid.ULID, error) {
+	return ulid.ParseStrict(key[strings.LastIndexByte(key, '/')+1:])
+}
+
 // Stored is told of every object that lands.
 func (j *Judge) Stored(key string, body []byte) {
-	id, err := ledger.ParseSegmentKey(key)
+	id, err := idOf(key)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil {
@@ -18,11 +26,14 @@ func (j *Judge) Stored(key string, body []byte) {
 		return
 	}
 	j.objects[id] = body
+	if err := j.list(key, id, body); err != nil {
+		j.bad("bytes", key, "%v", err)
+	}
 }
 
 // Removed is told of every object that is deleted: nothing readable may refer to it.
 func (j *Judge) Removed(key string) {
-	id, err := ledger.ParseSegmentKey(key)
+	id, err := idOf(key)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil || j.objects[id] == nil {
@@ -41,7 +52,7 @@ func (j *Judge) referrer(id ulid.ULID) (tp record.TopicPartition, ok bool) {
 		return tp, false
 	}
 	j.shipped.EachPartition(func(name record.TopicPartition, p *ledger.Partition) {
-		if _, found := p.FirstSpan(p.LogStart(), func(s *ledger.Span) bool { return s.Segment == id }); found && j.has(name) {
+		if _, found := p.FirstSpan(p.LogStart(), func(s *ledger.Span) bool { return s.Segment == id }); (found || j.lists(p, id)) && j.has(name) {
 			tp, ok = name, true
 		}
 	})
@@ -58,6 +69,10 @@ func (j *Judge) Orphans() (n int, example string) {
 			used[s.Segment] = true
 			return false
 		})
+		if m := p.Manifest(); m != nil {
+			maps.Copy(used, j.listed[m.ID])
+			used[m.ID] = true
+		}
 	})
 	for id := range j.objects {
 		if !used[id] {

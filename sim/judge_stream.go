@@ -105,12 +105,8 @@ func (j *Judge) head(e *coordination.Event) {
 		j.bad("fold", e.Key, "%v", err)
 		return
 	}
-	for i := range h.Spans {
-		if id := h.Spans[i].Segment; h.Spans[i].Inline == nil && j.objects[id] == nil {
-			j.bad("reference to a missing object", id.String(), "head %s refers to it", e.Key)
-			return
-		}
-	}
+	key := j.keys.ParseLog(e.Key)
+	j.refers(e.Key, record.TopicPartition{Topic: key.Topic, Partition: key.Partition}, h)
 }
 
 // topic keeps the judge's own table of topics, after the commits of the same revision.

@@ -19,6 +19,9 @@ type Settings struct {
 	SweepEvery     time.Duration
 	SweepGrace     time.Duration
 	ProducerExpiry time.Duration
+	SettleEvery    time.Duration
+	SettleAge      time.Duration
+	SettleBytes    int64
 
 	// SkewFirst is the clock of the last instance, and SkewStep how much further it may be after each restart.
 	SkewFirst, SkewStep time.Duration
@@ -74,6 +77,8 @@ func Draw(seed uint64) Settings {
 	s.Faults.scale([]float64{0, 1, 1, 2, 4}[d.below(5)])
 	dt := throw(seed, "transactions", 0, 0, "")
 	s.Transactional, s.TransactionMax = 1+dt.below(3), dt.between(4*time.Second, 12*time.Second)
+	ds := throw(seed, "settling", 0, 0, "")
+	s.SettleEvery, s.SettleAge, s.SettleBytes = ds.between(300*ms, 2*time.Second), ds.between(2*time.Second, 20*time.Second), int64(1000+ds.below(8000))
 	switch d.below(3) {
 	case 0:
 		s.SkewFirst = -d.between(time.Minute, 15*time.Minute)

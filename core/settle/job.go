@@ -30,6 +30,7 @@ func (s *Settler) do(ctx context.Context, j *job) (moved bool, err error) {
 	d := &doing{s: s, job: j, loader: newLoader(&s.Settings, j), report: Report{Kind: j.kind}}
 	defer d.loader.group.Wait()
 	defer cancel()
+	d.loader.start(ctx, s.LoadsMax)
 	d.shared = output{place: ledger.InShared, target: d.target(func(w *work) bool { return !w.own })}
 	defer func() {
 		d.report.Gets, d.report.BytesIn = d.loader.gets, d.loader.bytes

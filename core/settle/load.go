@@ -20,7 +20,7 @@ import (
 type loader struct {
 	store  objectstore.Store
 	ahead  int64
-	tokens chan struct{}
+	queue  chan *piece // asked for, in order
 	spans  map[*ledger.Span][]part
 	pieces []*piece // in the order in which they are needed
 	next   int      // the first that was not asked for
@@ -60,7 +60,7 @@ type wanted struct {
 }
 
 func newLoader(s *Settings, j *job) *loader {
-	l := &loader{store: s.Store, ahead: s.AheadBytes, tokens: make(chan struct{}, max(s.LoadsMax, 1)), spans: map[*ledger.Span][]part{}}
+	l := &loader{store: s.Store, ahead: s.AheadBytes, spans: map[*ledger.Span][]part{}}
 	objects, place := map[string][]wanted{}, 0
 	for _, w := range j.works {
 		for _, r := range w.runs {
@@ -80,7 +80,24 @@ func newLoader(s *Settings, j *job) *loader {
 	slices.SortFunc(l.pieces, func(a, b *piece) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.from, b.from))
 	})
+	l.queue = make(chan *piece, len(l.pieces))
 	return l
+}
+
+// start begins reading what is asked for, so many GETs at a time, until ctx ends.
+func (l *loader) start(ctx context.Context, loads int) {
+	for range min(max(loads, 1), len(l.pieces)) {
+		l.group.Go(func() {
+			for {
+				select {
+				case p := <-l.queue:
+					l.get(ctx, p)
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
 }
 
 // cut makes the pieces of one object: whole neighbouring spans together, a long one in several.
@@ -109,7 +126,7 @@ func (l *loader) use(s *ledger.Span, p *piece, from, length int64) {
 }
 
 // want asks for pieces until p is among them and enough is on its way.
-func (l *loader) want(ctx context.Context, p *piece) {
+func (l *loader) want(p *piece) {
 	if !p.begun {
 		p.begun = true
 		for ; l.next < len(l.pieces) && (!p.asked || l.loaded < l.ahead); l.next++ {
@@ -118,7 +135,7 @@ func (l *loader) want(ctx context.Context, p *piece) {
 			l.loaded += q.length
 			l.gets++
 			l.bytes += q.length
-			l.group.Go(func() { l.get(ctx, q) })
+			l.queue <- q // there is room for all
 		}
 		l.loaded -= p.length
 	}
@@ -126,13 +143,6 @@ func (l *loader) want(ctx context.Context, p *piece) {
 
 func (l *loader) get(ctx context.Context, p *piece) {
 	defer close(p.ready)
-	select {
-	case l.tokens <- struct{}{}:
-		defer func() { <-l.tokens }()
-	case <-ctx.Done():
-		p.err = ctx.Err()
-		return
-	}
 	p.body, p.err = l.store.Get(ctx, p.key, p.from, p.length)
 	if p.err == nil && int64(len(p.body)) != p.length {
 		p.body, p.err = nil, fmt.Errorf("read %s: %d bytes at %d, want %d: %w", p.key, len(p.body), p.from, p.length, objectstore.ErrRange)
@@ -143,7 +153,7 @@ func (l *loader) get(ctx context.Context, p *piece) {
 func (l *loader) read(ctx context.Context, s *ledger.Span, fn func([]byte) error) error {
 	for _, part := range l.spans[s] {
 		p := part.piece
-		l.want(ctx, p)
+		l.want(p)
 		select {
 		case <-p.ready:
 		case <-ctx.Done():

@@ -3,6 +3,8 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,8 +17,9 @@ import (
 // foreign reads all manifests once and keeps what they name in the folders of other partitions: forks share objects.
 // An error ends the round: whose objects an unreadable manifest names, nobody knows.
 func (r *round) foreign(ctx context.Context) error {
-	for tp, all := range r.refs.manifests {
-		for _, m := range all {
+	order := slices.SortedFunc(maps.Keys(r.refs.manifests), record.TopicPartition.Compare)
+	for _, tp := range order {
+		for _, m := range r.refs.manifests[tp] {
 			err := r.named(ctx, tp, m, func(folder record.TopicPartition, id ulid.ULID) {
 				if folder != tp {
 					r.refs.in(folder, id)
