@@ -143,7 +143,7 @@ func seal(magic string, header any, entries []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", magic, err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }() // EncodeAll leaves nothing to write
 	b := append(make([]byte, 0, magicSize+8+len(h)+len(entries)/4), magic...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(h)))
 	b = append(b, h...)

@@ -102,9 +102,14 @@ func (f *finding) segment(ctx context.Context, id ulid.ULID) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			c.Runs = append(c.Runs, f.runs(run, object[run.Position:run.Position+run.Length])...)
+		if !ok {
+			continue
 		}
+		runs, err := f.runs(run, object[run.Position:run.Position+run.Length])
+		if err != nil {
+			return err
+		}
+		c.Runs = append(c.Runs, runs...)
 	}
 	if len(c.Runs) == 0 {
 		return nil
@@ -136,12 +141,15 @@ func (f *finding) place(run segment.Run) (bool, error) {
 }
 
 // runs lists the batches of a run. One that is left out ends a run: behind its bytes another one begins.
-func (f *finding) runs(run segment.Run, bytes []byte) (out []ledger.Run) {
+func (f *finding) runs(run segment.Run, bytes []byte) (out []ledger.Run, err error) {
 	position, begin := run.Position, true
-	for b := range record.Batches(bytes) { // whole: the segment was verified
+	for b, err := range record.Batches(bytes) {
+		if err != nil {
+			return nil, err
+		}
 		h, err := record.ReadHeader(b)
 		if err != nil {
-			break
+			return nil, err
 		}
 		if h.IsTransactional() {
 			f.r.Report.Transactional += int64(h.Records)
@@ -156,7 +164,7 @@ func (f *finding) runs(run segment.Run, bytes []byte) (out []ledger.Run) {
 		join(&out[len(out)-1], h)
 		position += int64(h.Size)
 	}
-	return out
+	return out, nil
 }
 
 // join adds a batch to a run's end, as ingest does: neighbours without producer id are one entry.
