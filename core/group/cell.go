@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type cell struct {
 
 	dead    bool // dropped: find the next one
 	machine *Machine
+	format  []byte                   // log/format when the group was read
 	mod     coordination.Revision    // of groups/<group>; 0: not there
 	offsets map[string]*topicOffsets // by topic; replaced, never changed
 	waiting map[Ticket]chan Reply
@@ -164,8 +166,11 @@ func (c *Coordinator) show(g *cell) {
 // guards hold while nobody else has changed the group and the format is ours.
 func (c *Coordinator) guards(g *cell) ([]coordination.Guard, error) {
 	format := c.View.FormatValue()
-	if format == nil {
+	switch {
+	case format == nil:
 		return nil, fmt.Errorf("%w: the log has not been read yet", ErrUnavailable)
+	case !bytes.Equal(format, g.format): // revisions repeat in another era: what was read in one is compared in no other
+		return nil, fmt.Errorf("%w: the cluster was restored since %q was read", ErrUnavailable, g.name)
 	}
 	guards := []coordination.Guard{coordination.ModIs(c.Keys.Group(g.name), g.mod), coordination.ValueIs(c.Keys.Format(), format)}
 	if g.mod == 0 {
@@ -180,6 +185,7 @@ func (c *Coordinator) load(ctx context.Context, g *cell) error {
 	ctx, cancel := c.io(ctx)
 	defer cancel()
 	key := c.Keys.Group(g.name)
+	g.format = c.View.FormatValue()
 	snap, err := c.KV.Get(ctx, key)
 	if err != nil {
 		return fmt.Errorf("%w: read group %q: %w", ErrUnavailable, g.name, err)
