@@ -52,8 +52,6 @@ const (
 	SettleGuard
 	// SwapComparesHead: references are swapped only in the head that was read, compared by its mod revision.
 	SwapComparesHead
-	// SwapComparesTopic: references are swapped only while the topic is as it was, so that no head outlives its topic.
-	SwapComparesTopic
 	// SwapKeepsRest: references that maintenance does not replace stay.
 	SwapKeepsRest
 	// TxnSerial: a batch of a transaction that has ended is refused, by its serial.
@@ -70,7 +68,7 @@ const (
 var names = [count]string{
 	"TrimBelowFloor", "TrimAllHeads", "FloorMonotone", "RefsAfterFloor", "NoEagerDelete", "ExpireByRecord", "TopicsInStream", "OneRevision",
 	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "TxnRegister", "BarrierBeforeRefusal",
-	"SettleGuard", "SwapComparesHead", "SwapComparesTopic", "SwapKeepsRest",
+	"SettleGuard", "SwapComparesHead", "SwapKeepsRest",
 	"TxnSerial", "TxnFence", "TxnDropsOffsets", "StableEnd",
 }
 
