@@ -115,9 +115,11 @@ func New(s Settings) (*Broker, error) {
 		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)
+	settler, settling := b.settling(store, keys)
 	b.upkeep = upkeep.New(upkeep.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
-		More:     []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
+		More:   []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
+		Beside: append(settling, b.aging(keys, store)...), TooLarge: settler.Urge,
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
 	reader, admin := b.reader(store), b.admin(keys)

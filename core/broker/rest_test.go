@@ -146,8 +146,8 @@ func TestREST_EachStepOfAConsumerIsServedByAnyInstance(t *testing.T) {
 		t.Errorf("a Kafka client sees offsets of %d records committed, want 30: %v", total, committed)
 	}
 	for _, b := range brokers { // health answers stand beside
-		if resp, err := http.Get(b.http + "/readyz"); err != nil || resp.StatusCode != 200 {
-			t.Errorf("readyz: %v, %v", resp, err)
+		if got := ask(t, b, "GET", "/readyz", plainV2, ""); got != "ok\n" {
+			t.Errorf("readyz: %q", got)
 		}
 	}
 }

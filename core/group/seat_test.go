@@ -53,7 +53,9 @@ func TestSeat_NobodyIsPutOutWhileEtcdIsAway(t *testing.T) {
 		if _, err := d.ConsumerHeartbeat(h.Context(), "g", ConsumerRequest{MemberID: "tcp", RebalanceMs: 1000, Names: []string{"a"}}); err != nil {
 			h.Fatal(err)
 		}
-		h.breaks(func(coordination.Op, string) coordination.Decision { return coordination.Decision{Fail: coordination.FailBefore} })
+		h.breaks(func(coordination.Op, string) coordination.Decision {
+			return coordination.Decision{Fail: coordination.FailBefore}
+		})
 		time.Sleep(d.Limits.ConsumerSession + 5*time.Second)
 		h.breaks(nil)
 		if _, err := d.ConsumerHeartbeat(h.Context(), "g", ConsumerRequest{MemberID: "tcp", Epoch: 1, RebalanceMs: -1}); err != nil {

@@ -51,8 +51,8 @@ type spot struct {
 	Topic     string         `json:"topic"`
 	ID        record.TopicID `json:"id"`
 	Partition int32          `json:"partition"`
-	Position  record.Offset  `json:"position"` // of the next record to give
-	Moved     bool           `json:"moved,omitempty"`
+	Position  record.Offset  `json:"position"`        // of the next record to give
+	Moved     bool           `json:"moved,omitempty"` // since it was committed; of instances that commit by themselves
 }
 
 func (p *spot) name() record.TopicPartition {

@@ -66,7 +66,9 @@ func (s *Server) commitOffsets(c *call) (*answer, error) {
 		if err != nil {
 			return nil, err
 		}
-		con.CommittedMs = s.backend.Now().UnixMilli()
+		if con.AutoCommit {
+			con.CommittedMs = s.backend.Now().UnixMilli()
+		}
 		return done()
 	})
 }
@@ -201,6 +203,6 @@ func (s *Server) move(ctx context.Context, con *consumer, at placeJSON, to func(
 	if p.Position, err = to(tp); err != nil {
 		return err
 	}
-	p.Moved = true
+	p.Moved = con.AutoCommit
 	return nil
 }

@@ -141,7 +141,7 @@ func (s *Server) readPlace(ctx context.Context, con *consumer, p *spot, got fetc
 		err = got.Err
 	default:
 		p.Position, err = out.take(p.Topic, got, p.Position)
-		p.Moved = p.Moved || p.Position != before
+		p.Moved = p.Moved || con.AutoCommit && p.Position != before
 	}
 	return p.Position != before, err
 }

@@ -59,7 +59,7 @@ func (r *reading) take(topic string, got fetch.Result, from record.Offset) (next
 		case h.IsTransactional() && active[h.Producer]:
 			next = max(next, h.LastOffset()+1)
 		default:
-			full := false
+			var full bool
 			if next, full, err = r.batch(topic, got.Partition, b, h, next); err != nil || full {
 				return next, err
 			}

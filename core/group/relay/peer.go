@@ -65,43 +65,37 @@ func (p *peer) ask(ctx context.Context, client string, req kmsg.Request, resp km
 	return nil
 }
 
-// errorOf turns the code of an answer back into the error that it was made of.
+// codes is the way back from Kafka's codes to the errors that they were made of. A coordinator that is just being found is one to look for.
+func codes() map[int16]error {
+	return map[int16]error{
+		kerr.NotCoordinator.Code:            group.ErrNotCoordinator,
+		kerr.CoordinatorNotAvailable.Code:   group.ErrNotCoordinator,
+		kerr.CoordinatorLoadInProgress.Code: group.ErrNotCoordinator,
+		kerr.InvalidGroupID.Code:            group.ErrInvalidGroup,
+		kerr.InvalidRequest.Code:            group.ErrInvalidRequest,
+		kerr.GroupIDNotFound.Code:           group.ErrUnknownGroup,
+		kerr.UnknownMemberID.Code:           group.ErrUnknownMember,
+		kerr.FencedMemberEpoch.Code:         group.ErrFencedEpoch,
+		kerr.StaleMemberEpoch.Code:          group.ErrStaleEpoch,
+		kerr.IllegalGeneration.Code:         group.ErrIllegalGeneration,
+		kerr.RebalanceInProgress.Code:       group.ErrRebalanceInProgress,
+		kerr.InconsistentGroupProtocol.Code: group.ErrInconsistentProtocol,
+		kerr.GroupMaxSizeReached.Code:       group.ErrGroupFull,
+		kerr.UnsupportedAssignor.Code:       group.ErrUnsupportedAssignor,
+		kerr.InvalidRegularExpression.Code:  group.ErrInvalidRegex,
+		kerr.OffsetMetadataTooLarge.Code:    group.ErrMetadataTooLarge,
+		kerr.UnknownTopicOrPartition.Code:   group.ErrUnknownTopic,
+	}
+}
+
+// errorOf is the error of an answer; one whose code is not known here may be tried again.
 func errorOf(code int16, message *string) error {
 	if code == 0 {
 		return nil
 	}
-	err := group.ErrUnavailable
-	switch kerr.ErrorForCode(code) {
-	case kerr.NotCoordinator, kerr.CoordinatorNotAvailable, kerr.CoordinatorLoadInProgress:
-		err = group.ErrNotCoordinator
-	case kerr.InvalidGroupID:
-		err = group.ErrInvalidGroup
-	case kerr.InvalidRequest:
-		err = group.ErrInvalidRequest
-	case kerr.GroupIDNotFound:
-		err = group.ErrUnknownGroup
-	case kerr.UnknownMemberID:
-		err = group.ErrUnknownMember
-	case kerr.FencedMemberEpoch:
-		err = group.ErrFencedEpoch
-	case kerr.StaleMemberEpoch:
-		err = group.ErrStaleEpoch
-	case kerr.IllegalGeneration:
-		err = group.ErrIllegalGeneration
-	case kerr.RebalanceInProgress:
-		err = group.ErrRebalanceInProgress
-	case kerr.InconsistentGroupProtocol:
-		err = group.ErrInconsistentProtocol
-	case kerr.GroupMaxSizeReached:
-		err = group.ErrGroupFull
-	case kerr.UnsupportedAssignor:
-		err = group.ErrUnsupportedAssignor
-	case kerr.InvalidRegularExpression:
-		err = group.ErrInvalidRegex
-	case kerr.OffsetMetadataTooLarge:
-		err = group.ErrMetadataTooLarge
-	case kerr.UnknownTopicOrPartition:
-		err = group.ErrUnknownTopic
+	err := codes()[code]
+	if err == nil {
+		err = fmt.Errorf("%w: %w", group.ErrUnavailable, kerr.TypedErrorForCode(code))
 	}
 	if message != nil && *message != "" {
 		return fmt.Errorf("%w (%s)", err, *message)
