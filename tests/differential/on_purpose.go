@@ -43,6 +43,7 @@ func onConfigs() []Row {
 		{"*", "*", "*[message.downconversion.enable]", "there", "-", old},
 		{"*", "*", "*[message.format.version]", "there", "-", old},
 		{"*", "*", "*[message.timestamp.difference.max.ms]", "there", "-", old},
+		{"*", "*", "*[firnlog.*]", "there", "-", "configs of firnlog alone"},
 		{"CreateTopics", "config max.message.bytes= 100 ", "*.Value", "100", " 100 ", "values are shown without the spaces around them"},
 		{"CreateTopics", "config message.*", "*", "", "", old},
 		{"CreateTopics", "config remote.storage.enable=true", "*", "", "", kept},
