@@ -44,7 +44,7 @@ func TestCheck_LagIsTheOldestThatAPollDidNotComeTo(t *testing.T) {
 	h.add(2, Done, read(1, 2, 3)).Start += 3 * time.Millisecond
 	h.add(2, Done, read(1, 3, 4))
 	r := Check(&h.History)
-	if want := (Lag{28 * time.Millisecond, 2, 1}); !r.Good() || r.Lag != want {
+	if want := (Lag{28 * time.Millisecond, 63 * time.Millisecond, 2, 1}); !r.Good() || r.Lag != want {
 		t.Errorf("lag %v, want %v; %v", r.Lag, want, r)
 	}
 }

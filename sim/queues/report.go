@@ -67,6 +67,7 @@ type Report struct {
 // Lag is the worst delay between an acknowledgement and a poll that began later and did not come as far.
 type Lag struct {
 	Time    time.Duration
+	At      time.Duration // when that poll began
 	Process int
 	Key     Key
 }
@@ -84,8 +85,8 @@ func (r *Report) Good() bool { return len(r.Anomalies) == 0 }
 
 // String sums it up in one line.
 func (r *Report) String() string {
-	return fmt.Sprintf("%d operations: %d sent, %d acknowledged, %d unknown, %d reads; %d transactions committed, %d aborted, %d unknown; lag %v; legal [%s]; anomalies [%s]",
-		r.Ops, r.Sent, r.Acknowledged, r.Unknown, r.Read, r.Committed, r.Aborted, r.Undecided, r.Lag.Time.Round(time.Millisecond), list(r.Legal), list(r.Anomalies))
+	return fmt.Sprintf("%d operations: %d sent, %d acknowledged, %d unknown, %d reads; %d transactions committed, %d aborted, %d unknown; lag %v at %v; legal [%s]; anomalies [%s]",
+		r.Ops, r.Sent, r.Acknowledged, r.Unknown, r.Read, r.Committed, r.Aborted, r.Undecided, r.Lag.Time.Round(time.Millisecond), r.Lag.At.Round(time.Millisecond), list(r.Legal), list(r.Anomalies))
 }
 
 func list(counts map[Class]int) string {

@@ -90,7 +90,7 @@ func (c *checker) behind(cur *cursor, op *Op) {
 			continue
 		}
 		if known := c.orders[k].sooner[at.place+1]; op.Start-known > c.Lag.Time {
-			c.Lag = Lag{op.Start - known, op.Process, k}
+			c.Lag = Lag{op.Start - known, op.Start, op.Process, k}
 		}
 	}
 }

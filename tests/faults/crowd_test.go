@@ -52,7 +52,7 @@ type crowd struct {
 		sync.Mutex
 		processes int
 		value     queues.Value
-		pulse     map[string]time.Duration // by kind of client: when the newest operation began that succeeded
+		pulse     map[string]time.Duration // by client: when the newest operation began that succeeded
 		drained   bool
 	}
 }
@@ -119,45 +119,46 @@ func step(r *kgo.Record) queues.Step {
 	return queues.Step{Key: keyOf(r), Offset: r.Offset, Value: queues.Value(v)}
 }
 
-// done notes an operation, and that this kind of client gets on.
-func (c *crowd) done(kind string, op queues.Op) {
+// done notes an operation, and that this client gets on.
+func (c *crowd) done(who string, op queues.Op) {
 	c.Add(op)
 	if op.Outcome != queues.Done || len(op.Steps) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.pulse[kind] = max(c.mu.pulse[kind], op.Start)
+	c.mu.pulse[who] = max(c.mu.pulse[who], op.Start)
 }
 
-// getsOn says that clients of every kind have done something that they began after a time.
+// getsOn says that every client has done something that it began after a time.
 func (c *crowd) getsOn(since time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for kind, at := range c.mu.pulse {
+	for who, at := range c.mu.pulse {
 		if at <= since {
-			return fmt.Errorf("%s began its last success %v before", kind, since-at)
+			return fmt.Errorf("%s began its last success %v before", who, since-at)
 		}
 	}
 	return nil
 }
 
-// begin starts all clients. Each kind has a pulse from then on.
+// begin starts all clients, two of each kind.
 func (c *crowd) begin() (stop func(), end func()) {
 	writing, stopWriting := context.WithCancel(context.Background())
 	reading, stopReading := context.WithCancel(context.Background())
 	c.writing, c.reading = writing, reading
-	kinds := map[string]func(kind string, number int){
+	kinds := map[string]func(who string, number int){
 		"plain": c.plain, "idempotent": c.idempotent, "transactional": c.transactional, "reader": c.reader, "transformer": c.transformer,
 	}
 	for kind, live := range kinds {
-		c.mu.pulse[kind] = 0
 		group := &c.senders
 		if kind == "reader" || kind == "transformer" {
 			group = &c.others
 		}
 		for i := range 2 {
-			group.Go(func() { live(kind, i) })
+			who := fmt.Sprint(kind, " ", i)
+			c.mu.pulse[who] = 0
+			group.Go(func() { live(who, i) })
 		}
 	}
 	return func() { stopWriting(); c.senders.Wait() }, func() { stopReading(); c.others.Wait() }
@@ -175,8 +176,8 @@ func pause(ctx context.Context, most time.Duration) bool {
 	}
 }
 
-// awaitGetsOn waits until every kind of client has done something new.
+// awaitGetsOn waits until every client has done something new.
 func (c *crowd) awaitGetsOn(t testing.TB, since time.Duration) {
 	t.Helper()
-	harness.Await(t, 90*time.Second, "clients of all kinds get on", func() error { return c.getsOn(since) })
+	harness.Await(t, 90*time.Second, "all clients get on", func() error { return c.getsOn(since) })
 }

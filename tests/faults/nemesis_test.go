@@ -134,7 +134,7 @@ type nemesis struct {
 	recovered map[string][]time.Duration
 }
 
-// episode is one fault. It is over when all brokers serve, and clients of all kinds have done what they began after its end.
+// episode is one fault. It is over when all brokers serve, and each client has done something that it began after its end.
 func (n *nemesis) episode(t testing.TB, f fault, r *rand.Rand) {
 	t.Helper()
 	heal := f.strike(n.stage, r)

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -42,7 +45,7 @@ func everyKey() (out []queues.Key) {
 }
 
 // reader has all keys from the beginning to the end of the test.
-func (c *crowd) reader(kind string, number int) {
+func (c *crowd) reader(who string, number int) {
 	process, uncommitted := c.process(), number%2 == 1
 	client := c.client(everywhere(), isolation(uncommitted))
 	defer client.Close()
@@ -52,7 +55,7 @@ func (c *crowd) reader(kind string, number int) {
 		ctx, cancel := context.WithTimeout(c.reading, time.Second)
 		op.Steps = polled(client.PollRecords(ctx, 500))
 		cancel()
-		c.done(kind, op)
+		c.done(who, op)
 	}
 }
 
@@ -97,23 +100,28 @@ func (c *crowd) finish(ctx context.Context, uncommitted bool) error {
 }
 
 // transformer reads the inputs as a member of a group, and writes a result for each record in a transaction with its offsets.
-func (c *crowd) transformer(kind string, number int) {
+func (c *crowd) transformer(who string, number int) {
 	for c.reading.Err() == nil {
-		if err := c.transformerLife(kind, number); err != nil && c.reading.Err() == nil {
+		if err := c.transformerLife(who, number); err != nil && c.reading.Err() == nil {
 			c.t.Logf("transformer %d at %v: %v", number, c.Now().Round(time.Millisecond), err)
 		}
 	}
 }
 
-func (c *crowd) transformerLife(kind string, number int) error {
+func (c *crowd) transformerLife(who string, number int) error {
 	process := c.process()
-	moved := func(context.Context, *kgo.Client, map[string][]int32) {
-		c.Add(queues.Op{Process: process, Kind: queues.Rebalance, Outcome: queues.Done, Start: c.Now(), Keys: []queues.Key{0, 1}})
+	owned := &ownership{keys: map[queues.Key]bool{}}
+	moved := func(gained bool) func(context.Context, *kgo.Client, map[string][]int32) {
+		return func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+			op := queues.Op{Process: process, Kind: queues.Rebalance, Outcome: queues.Done, Start: c.Now()}
+			op.Keys = owned.change(parts[inputs], gained)
+			c.Add(op)
+		}
 	}
 	session, err := kgo.NewGroupTransactSession(c.with(
 		kgo.TransactionalID(fmt.Sprint("transformer-", number)), kgo.TransactionTimeout(transactionMax), kgo.ConsumerGroup("transformers"), kgo.ConsumeTopics(inputs),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), isolation(false), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),
-		kgo.OnPartitionsAssigned(moved), kgo.OnPartitionsRevoked(moved), kgo.OnPartitionsLost(moved),
+		kgo.OnPartitionsAssigned(moved(true)), kgo.OnPartitionsRevoked(moved(false)), kgo.OnPartitionsLost(moved(false)),
 	)...)
 	if err != nil {
 		return fmt.Errorf("make a session: %w", err)
@@ -128,15 +136,35 @@ func (c *crowd) transformerLife(kind string, number int) error {
 			continue
 		}
 		committed, err := c.transform(session, fetches.Records(), &op)
-		c.done(kind, op)
+		c.done(who, op)
 		if err != nil {
 			return err
 		}
 		if !committed { // it goes back to what is committed
-			c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: []queues.Key{0, 1}, Afresh: true})
+			c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: owned.change(nil, false), Afresh: true})
 		}
 	}
 	return nil
+}
+
+// ownership is what a member of the group has.
+type ownership struct {
+	sync.Mutex
+	keys map[queues.Key]bool
+}
+
+// change adds or takes partitions of the inputs, and gives what the member has now.
+func (o *ownership) change(partitions []int32, gained bool) []queues.Key {
+	o.Lock()
+	defer o.Unlock()
+	for _, p := range partitions {
+		if k := queues.Key(p); gained {
+			o.keys[k] = true
+		} else {
+			delete(o.keys, k)
+		}
+	}
+	return slices.Sorted(maps.Keys(o.keys))
 }
 
 func (c *crowd) transform(session *kgo.GroupTransactSession, in []*kgo.Record, op *queues.Op) (committed bool, err error) {

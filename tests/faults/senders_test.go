@@ -18,7 +18,7 @@ func written() (topic string, partition int32) {
 }
 
 // plain sends one record after the other, each once. One that failed may be there: its client cannot tell.
-func (c *crowd) plain(kind string, _ int) {
+func (c *crowd) plain(who string, _ int) {
 	process := c.process()
 	client := c.client(kgo.DisableIdempotentWrite(), kgo.RecordRetries(0))
 	defer client.Close()
@@ -29,12 +29,12 @@ func (c *crowd) plain(kind string, _ int) {
 			op.Outcome, s.Offset = queues.Done, r.Offset
 		}
 		op.Steps = []queues.Step{s}
-		c.done(kind, op)
+		c.done(who, op)
 	}
 }
 
 // idempotent has many records on their way, and waits for all of them in the end.
-func (c *crowd) idempotent(kind string, _ int) {
+func (c *crowd) idempotent(who string, _ int) {
 	process := c.process()
 	client := c.client(kgo.MaxBufferedRecords(200))
 	defer client.Close()
@@ -46,7 +46,7 @@ func (c *crowd) idempotent(kind string, _ int) {
 				op.Outcome, s.Offset = queues.Done, r.Offset
 			}
 			op.Steps = []queues.Step{s}
-			c.done(kind, op)
+			c.done(who, op)
 		})
 	}
 	flush, cancel := context.WithTimeout(context.Background(), 2*harnessPatience)
@@ -61,19 +61,19 @@ const transactionMax = 10 * time.Second
 
 // transactional writes transactions over several partitions. When something goes wrong, or at times without, it leaves
 // everything as it is, and is started anew with the same transactional id.
-func (c *crowd) transactional(kind string, number int) {
+func (c *crowd) transactional(who string, number int) {
 	for c.writing.Err() == nil {
-		c.transactionalLife(kind, number)
+		c.transactionalLife(who, number)
 	}
 }
 
-func (c *crowd) transactionalLife(kind string, number int) {
+func (c *crowd) transactionalLife(who string, number int) {
 	client := c.client(kgo.TransactionalID("transactional-"+string(rune('0'+number))), kgo.TransactionTimeout(transactionMax))
 	defer client.Close()
 	process := c.process()
 	for pause(c.writing, 100*time.Millisecond) {
 		op, alive := c.transaction(client, process)
-		if c.done(kind, op); !alive || rand.N(100) == 0 {
+		if c.done(who, op); !alive || rand.N(100) == 0 {
 			return
 		}
 	}
