@@ -92,7 +92,10 @@ func (s *Stream) barrier(ctx context.Context) error {
 		return fmt.Errorf("barrier: %w: %w", ErrNotReady, err)
 	}
 	if err := s.sameEtcd(&snap, before); err != nil {
-		s.nudge() // opening the watch anew finds the same
+		select { // opening the watch anew finds the same
+		case s.another <- struct{}{}:
+		default:
+		}
 		return fmt.Errorf("barrier: %w: %w", ErrNotReady, err)
 	}
 	t := time.NewTimer(0)

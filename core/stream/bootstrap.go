@@ -192,6 +192,9 @@ func (s *Stream) watch(ctx context.Context) error {
 			if err := s.apply(&u); err != nil {
 				return err
 			}
+		case <-s.another:
+			// However lively the watch is: one that the client opened again by itself may deliver another history.
+			return fmt.Errorf("another etcd answers: %w", coordination.ErrUnavailable)
 		case <-s.behind:
 			if time.Since(news) < silenceMax {
 				continue // it only lags: opened anew it would lag more, and with many who wait never deliver

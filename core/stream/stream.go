@@ -66,6 +66,7 @@ type Stream struct {
 	barriers barriers
 	ids      ids
 	behind   chan struct{} // somebody waits for a revision that does not come
+	another  chan struct{} // another etcd, or era, answers where ours did
 }
 
 // New makes a Stream; Run starts it.
@@ -73,7 +74,7 @@ func New(s Settings) *Stream {
 	if s.PageMax == 0 {
 		s.PageMax = 1000
 	}
-	st := &Stream{Settings: s, behind: make(chan struct{}, 1)}
+	st := &Stream{Settings: s, behind: make(chan struct{}, 1), another: make(chan struct{}, 1)}
 	st.waiters.advanced = make(chan struct{})
 	st.waiters.expected = map[string]*Expectation{}
 	st.waiters.readers = map[record.TopicPartition]map[*Reader]struct{}{}
