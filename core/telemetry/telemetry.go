@@ -38,6 +38,12 @@ type Metrics struct {
 	flushBytes    prometheus.Counter
 	flushBatches  prometheus.Counter
 	flushSeconds  *prometheus.HistogramVec
+
+	settleJobs     *prometheus.CounterVec
+	settleBytes    *prometheus.CounterVec
+	settleRequests *prometheus.CounterVec
+	settleDamaged  prometheus.Counter
+	aging          aging
 }
 
 // NewMetrics makes them; nothing is global.
@@ -56,9 +62,16 @@ func NewMetrics() *Metrics {
 		flushBytes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_bytes_total", Help: "Bytes of segments committed."}),
 		flushBatches:  prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_flush_batches_total", Help: "Record batches committed."}),
 		flushSeconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "firnlog_flush_seconds", Help: "Time of each part of a flush: put, commit, learn.", Buckets: seconds}, []string{"part"}),
+
+		settleJobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_settle_jobs_total", Help: "Settling jobs by kind: settle, merge, own, spill."}, []string{"kind"}),
+		settleBytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_settle_bytes_total", Help: "Bytes that settling read (in) and wrote (out), by kind of job."}, []string{"kind", "direction"}),
+		settleRequests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_settle_requests_total", Help: "Requests of settling to the object store, by kind of job."}, []string{"kind", "op"}),
+		settleDamaged:  prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_settle_damaged_total", Help: "Stretches of partitions that settling could not read."}),
 	}
 	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.storeRequests, m.storeErrors, m.storeSeconds, m.storeBytes, m.kvRequests, m.kvErrors, m.kvSeconds, m.flushes, m.flushBytes, m.flushBatches, m.flushSeconds)
+		m.storeRequests, m.storeErrors, m.storeSeconds, m.storeBytes, m.kvRequests, m.kvErrors, m.kvSeconds, m.flushes, m.flushBytes, m.flushBatches, m.flushSeconds,
+		m.settleJobs, m.settleBytes, m.settleRequests, m.settleDamaged)
+	m.aging = newAging(m.Registry)
 	return m
 }
 
@@ -119,4 +132,14 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, values...)
 	})
+}
+
+// Settled notes a job of settling.
+func (m *Metrics) Settled(kind string, in, out int64, gets, puts, damaged int) {
+	m.settleJobs.WithLabelValues(kind).Inc()
+	m.settleBytes.WithLabelValues(kind, "in").Add(float64(in))
+	m.settleBytes.WithLabelValues(kind, "out").Add(float64(out))
+	m.settleRequests.WithLabelValues(kind, "get").Add(float64(gets))
+	m.settleRequests.WithLabelValues(kind, "put").Add(float64(puts))
+	m.settleDamaged.Add(float64(damaged))
 }
