@@ -18,6 +18,9 @@ type commands struct {
 	Broker  brokerCommand  `cmd:"" help:"Run an instance on an object store and etcd. Any number of them side by side make a cluster."`
 	Backup  backupCommand  `cmd:"" help:"Write a backup of all metadata in etcd to the object store now; brokers do so by themselves every hour."`
 	Restore restoreCommand `cmd:"" help:"Rebuild a lost etcd from the object store alone."`
+	Fsck    fsckCommand    `cmd:"" help:"Check that what etcd says, what manifests say and what lies in the object store are one; also beside running brokers."`
+	Inspect inspectCommand `cmd:"" help:"Show a segment, settled object, manifest, commit, head, topic, backup or journal object."`
+	Cost    costCommand    `cmd:"" help:"Reckon what topics cost a month, and what the same would cost on replicated disks."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

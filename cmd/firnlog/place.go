@@ -24,7 +24,7 @@ type place struct {
 
 // openPlace opens what the settings name: the folder of a stopped firnlog dev, or a store and an etcd.
 func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	p = &place{}

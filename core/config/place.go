@@ -15,8 +15,9 @@ type Place struct {
 	Cold    string   `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The object store of cold objects, if firnlog broker has one."`
 }
 
-// Validate reports all that is wrong at once.
-func (p *Place) Validate() error {
+// Check reports all that is wrong at once. It is not named Validate, since not every use of a tool needs a place: the parser would
+// ask each time.
+func (p *Place) Check() error {
 	var errs []error
 	switch {
 	case p.Data == "" && (p.Store == "" || len(p.Etcd) == 0):
