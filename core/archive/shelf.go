@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/manifest"
@@ -101,13 +102,21 @@ func (s *Shelf) Newest() (out []manifest.Entry) {
 
 // Aborted gives the aborted transactions that overlap offsets from from to below to, of which entries are all that it
 // was given.
+//
+// A fork that shares a part only has ends of its own for those that go on behind it: its head lists them.
 func (s *Shelf) Aborted(entries []manifest.Entry, from, to record.Offset) []ledger.Aborted {
 	out := manifest.AbortedIn(nil, s.root.Aborted, from, to)
 	for i := range entries {
 		out = manifest.AbortedIn(out, entries[i].Aborted, from, to)
 	}
+	if s.end < s.root.End() {
+		out = slices.DeleteFunc(out, func(a ledger.Aborted) bool { return a.Last >= s.end })
+	}
 	return manifest.Merge(out)
 }
+
+// Compaction is how far log compaction has come, of what the partition shares.
+func (s *Shelf) Compaction() manifest.Compaction { return s.root.Compaction.Cut(s.end) }
 
 // walk passes over pages that are not wanted without reading them.
 func (s *Shelf) walk(ctx context.Context, from record.Offset, want func(*manifest.PageRef) bool) iter.Seq2[manifest.Entry, error] {

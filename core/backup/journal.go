@@ -125,7 +125,7 @@ func (k *Keeper) newest(ctx context.Context, era string) (root Root, ok bool, er
 
 // writeOne reads what is new up to n, or up to where an object is full, and writes it.
 func (k *Keeper) writeOne(ctx context.Context, n now) error {
-	c := &changes{k: k, through: k.journal.seen, starts: map[record.TopicPartition]record.Offset{}}
+	c := &changes{k: k, through: k.journal.seen, starts: map[record.TopicPartition]record.Offset{}, born: map[record.TopicID]coordination.Revision{}}
 	if err := k.read(ctx, n.revision, c); err != nil {
 		return err
 	}
@@ -191,6 +191,7 @@ type changes struct {
 	entries []Entry
 	size    int
 	starts  map[record.TopicPartition]record.Offset
+	born    map[record.TopicID]coordination.Revision // topics that were made
 }
 
 // add takes an event, if it is one that the journal keeps.
@@ -208,12 +209,23 @@ func (c *changes) add(e *coordination.Event) error {
 			return nil
 		}
 	case coordination.FamilyHead:
+		if c.born[parsed.Topic] == e.Revision && !e.IsDelete() {
+			break // made with its topic, a fork: no commit says what is in it
+		}
 		h, err := c.logStart(parsed, e)
 		if err != nil || h == nil {
 			return err
 		}
 		entry.Value = h.Encode()
-	case coordination.FamilyTopic, coordination.FamilyOther:
+	case coordination.FamilyTopic:
+		if e.IsCreate() {
+			t, err := ledger.DecodeTopic(parsed.Name, e.Value, e.Revision)
+			if err != nil {
+				return err
+			}
+			c.born[t.ID] = e.Revision
+		}
+	case coordination.FamilyOther:
 	}
 	c.entries = append(c.entries, entry)
 	c.size += len(entry.Key) + len(entry.Value)

@@ -113,8 +113,8 @@ func (k *Keeper) retainedJournals(ctx context.Context, era string, refer func(co
 		if n.Era == era {
 			floor = max(floor, named.floor)
 		}
-		if len(named.commit.Value) > 0 {
-			if err := refer(named.commit); err != nil {
+		for _, it := range named.items {
+			if err := refer(it); err != nil {
 				return 0, err
 			}
 		}
@@ -125,10 +125,11 @@ func (k *Keeper) retainedJournals(ctx context.Context, era string, refer func(co
 	return floor, nil
 }
 
-// namedSegments is what sweep is told of a journal object: one commit of all segments that its commits name.
+// namedSegments is what sweep is told of a journal object: one commit of all segments that its commits name, and the heads that forks
+// began with.
 type namedSegments struct {
-	commit coordination.Item
-	floor  coordination.Mark
+	items []coordination.Item
+	floor coordination.Mark
 }
 
 func (k *Keeper) knownJournal(key string) (namedSegments, bool) {
@@ -146,7 +147,11 @@ func (k *Keeper) namedBy(ctx context.Context, n JournalName) (named namedSegment
 	}
 	var all ledger.Commit
 	for _, e := range entries {
-		if k.keys.ParseLog(k.keys.Root()+e.Key).Family != coordination.FamilyCommit {
+		family := k.keys.ParseLog(k.keys.Root() + e.Key).Family
+		if family == coordination.FamilyHead && !e.Deleted {
+			named.items = append(named.items, coordination.Item{Key: k.keys.Root() + e.Key, Value: e.Value})
+		}
+		if family != coordination.FamilyCommit {
 			continue
 		}
 		c, err := ledger.DecodeCommit(e.Value)
@@ -155,9 +160,9 @@ func (k *Keeper) namedBy(ctx context.Context, n JournalName) (named namedSegment
 		}
 		all.Segments = append(all.Segments, c.Segments...)
 	}
-	named = namedSegments{coordination.Item{Key: k.keys.Commit(n.ID)}, h.Floor}
+	named.floor = h.Floor
 	if len(all.Segments) > 0 {
-		named.commit.Value = all.Encode()
+		named.items = append(named.items, coordination.Item{Key: k.keys.Commit(n.ID), Value: all.Encode()})
 	}
 	return named, nil
 }

@@ -27,7 +27,7 @@ func (c *Compactor) items(ctx context.Context, j *job, from record.Offset) iter.
 				yield(item{}, err)
 				return
 			}
-			j.progress = shelf.Root().Compaction
+			j.progress = shelf.Compaction()
 			for e, err := range shelf.Entries(ctx, from) {
 				it := item{Entry: e}
 				if err == nil {
@@ -74,6 +74,9 @@ func (c *Compactor) batches(ctx context.Context, j *job, it *item) iter.Seq2[[]b
 			return
 		}
 		for b, err := range c.stored(ctx, it.Key(j.tp), it.Position, it.Length) {
+			if h, bad := record.ReadHeader(b); err == nil && bad == nil && it.Owner != (record.TopicPartition{}) && h.BaseOffset >= it.End {
+				return // a fork's span may end before its bytes do
+			}
 			if !give(b, err) {
 				return
 			}

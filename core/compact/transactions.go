@@ -45,9 +45,13 @@ func (t *transactions) know(list []ledger.Aborted, from record.Offset) {
 	}
 }
 
+// knows: a transaction is known by where it begins. A fork may have ended it earlier than its source did, of which pages that they
+// share still tell.
 func (t *transactions) knows(a ledger.Aborted) bool {
-	for _, b := range t.aborted[a.Producer] {
-		if a == b {
+	known := t.aborted[a.Producer]
+	for i := range known {
+		if a.First == known[i].First {
+			known[i].Last = min(a.Last, known[i].Last)
 			return true
 		}
 	}

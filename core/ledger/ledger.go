@@ -234,7 +234,11 @@ func (l *Ledger) head(tp record.TopicPartition, e *coordination.Event) error {
 	if err != nil {
 		return fmt.Errorf("head of %v/%d: %w", tp.Topic, tp.Partition, err)
 	}
-	if _, alive := l.byID[tp.Topic]; alive {
+	if t, alive := l.byID[tp.Topic]; alive {
+		if l.partitions[tp] == nil && t.Mod == e.Revision {
+			l.partitions[tp] = h.partition(tp, e.Revision) // made with its topic: a fork begins with the whole state
+			return nil
+		}
 		p := l.grow(tp)
 		if p.refer(h, e.Revision); p.dirty == 0 {
 			delete(l.dirty, tp)

@@ -94,12 +94,13 @@ func (r *Root) Drop(start record.Offset, p Pager) (Change, error) {
 	return c.done("drop from manifest")
 }
 
-// Cut forgets what lies at or after end: what a fork at an earlier point does not share.
+// Cut forgets what lies at or after end: what a fork at an earlier point does not share. Aborted transactions that go on behind end
+// have another end in the fork, which its head lists.
 func (r *Root) Cut(end record.Offset, p Pager) (Change, error) {
 	if r.End() <= end {
 		return Change{Root: r}, nil
 	}
-	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.First >= end }), Compaction: r.Compaction.cut(end)}}}
+	c := changer{pager: p, out: Change{Root: &Root{Aborted: slices.DeleteFunc(slices.Clone(r.Aborted), func(a ledger.Aborted) bool { return a.Last >= end }), Compaction: r.Compaction.Cut(end)}}}
 	whole := r.PageAt(end)
 	c.out.Root.Pages = slices.Clone(r.Pages[:whole])
 	tail := r.Entries
@@ -117,8 +118,8 @@ func (r *Root) Cut(end record.Offset, p Pager) (Change, error) {
 	return c.done("cut manifest")
 }
 
-// cut: a walk that reaches beyond end begins anew.
-func (c Compaction) cut(end record.Offset) Compaction {
+// Cut is the progress of what lies below end: a walk that reaches beyond begins anew.
+func (c Compaction) Cut(end record.Offset) Compaction {
 	if c.Through <= end {
 		return c
 	}
@@ -147,7 +148,13 @@ func (e Entry) Cut(end record.Offset) Entry {
 	if len(e.Blocks) == 1 {
 		e.Blocks = []segment.Block(nil)
 	}
-	e.Aborted = AbortedIn(nil, e.Aborted, e.Base, end)
+	var aborted []ledger.Aborted
+	for _, a := range e.Aborted {
+		if a.Last < end {
+			aborted = append(aborted, a)
+		}
+	}
+	e.Aborted = aborted
 	return e
 }
 

@@ -32,6 +32,7 @@ type state struct {
 	starts  map[record.TopicPartition]record.Offset
 	named   map[ulid.ULID]bool // segments that a commit names: what became of them is decided
 	deleted map[record.TopicID]bool
+	born    map[record.TopicID]coordination.Revision // topics that the journal saw made
 }
 
 // load folds one backup, and the journal after it.
@@ -45,7 +46,7 @@ func (r *Restore) load(ctx context.Context, id ulid.ULID) (*state, error) {
 		return nil, fmt.Errorf("backup %s: %w", id, err)
 	}
 	st := &state{root: root, since: format.Since, through: root.Revision, stamp: root.Stamp, floor: root.Floor, others: map[string][]byte{},
-		starts: map[record.TopicPartition]record.Offset{}, named: map[ulid.ULID]bool{}, deleted: map[record.TopicID]bool{}}
+		starts: map[record.TopicPartition]record.Offset{}, named: map[ulid.ULID]bool{}, deleted: map[record.TopicID]bool{}, born: map[record.TopicID]coordination.Revision{}}
 	loader := ledger.NewLoader(r.keys)
 	done := 0
 	err = root.Each(ctx, r.Store, func(e backup.Entry) error {
@@ -206,6 +207,14 @@ func (r *Restore) event(st *state, e *backup.Entry) (*coordination.Event, error)
 			st.others[e.Key] = e.Value
 		}
 		return nil, nil
+	case key.Family == coordination.FamilyTopic && !e.Deleted && e.Create == e.Mod:
+		t, err := ledger.DecodeTopic(key.Name, e.Value, e.Mod)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Key, err)
+		}
+		st.born[t.ID] = e.Mod
+	case key.Family == coordination.FamilyHead && st.born[key.Topic] == e.Mod:
+		// A fork: its topic and all of its heads came in one transaction, and the journal has them whole.
 	case key.Family == coordination.FamilyHead:
 		h, err := ledger.DecodeHead(e.Value)
 		if err != nil {

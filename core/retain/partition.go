@@ -120,6 +120,9 @@ func weigh(ctx context.Context, shelf *archive.Shelf, p *partition) (k shelved, 
 	if at := root.PageAt(p.start); at < len(root.Pages) && root.Pages[at].Base < p.start {
 		divided = root.Pages[at].End
 	}
+	if p.manifest.End < root.End() {
+		divided = root.End() // a fork shares a part of its source's
+	}
 	for e, err := range shelf.Entries(ctx, p.start) {
 		if err != nil {
 			return k, err

@@ -98,7 +98,7 @@ func (s *Settler) entries(ctx context.Context, tp record.TopicPartition, spans [
 	for i := range spans {
 		x, err := s.archive.Index(ctx, spans[i].Key(tp))
 		runs := x.From(spans[i].Position, spans[i].Length)
-		if err == nil && (len(runs) != 1 || runs[0].Base != spans[i].Base || runs[0].End != spans[i].End || runs[0].Length != spans[i].Length) {
+		if err == nil && (len(runs) != 1 || runs[0].Base != spans[i].Base || !endsWith(&spans[i], runs[0].End) || runs[0].Length != spans[i].Length) {
 			err = fmt.Errorf("%s has no run of offsets %d to %d: %w", spans[i].Key(tp), spans[i].Base, spans[i].End, record.ErrCorrupt)
 		}
 		if err != nil {
@@ -106,9 +106,15 @@ func (s *Settler) entries(ctx context.Context, tp record.TopicPartition, spans [
 			return nil, err
 		}
 		out[i] = manifest.Entry{Span: spans[i], Blocks: runs[0].Blocks}
-		out[i].Revision = 0
+		out[i].Revision, out[i].End = 0, runs[0].End
+		out[i] = out[i].Cut(spans[i].End)
 	}
 	return out, nil
+}
+
+// endsWith says whether a span goes up to the end of its run; a fork's may end before.
+func endsWith(s *ledger.Span, end record.Offset) bool {
+	return s.End == end || s.End < end && s.Owner != (record.TopicPartition{})
 }
 
 // spoiled notes an index that cannot be read: this partition is not spilled until it is tried again.

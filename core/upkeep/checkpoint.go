@@ -41,7 +41,7 @@ func (u *Upkeep) Checkpoint(ctx context.Context) error {
 		return nil
 	}
 	for {
-		writes, more, err := u.heads(s.rev)
+		writes, more, err := u.heads(s.rev, func(record.TopicPartition) bool { return true })
 		if err != nil || len(writes) == 0 {
 			return err
 		}
@@ -52,12 +52,12 @@ func (u *Upkeep) Checkpoint(ctx context.Context) error {
 	}
 }
 
-// heads collects what one transaction can hold, longest uncovered first.
-func (u *Upkeep) heads(through coordination.Revision) (writes []headWrite, more bool, err error) {
+// heads collects what one transaction can hold of those that are wanted, longest uncovered first.
+func (u *Upkeep) heads(through coordination.Revision, wanted func(record.TopicPartition) bool) (writes []headWrite, more bool, err error) {
 	err = u.Stream.View(func(l *ledger.Ledger) {
 		var due []record.TopicPartition
 		l.EachDirty(func(tp record.TopicPartition, p *ledger.Partition) {
-			if p.DirtySince() <= through {
+			if p.DirtySince() <= through && wanted(tp) {
 				due = append(due, tp)
 			}
 		})
