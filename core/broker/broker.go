@@ -13,6 +13,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -116,10 +117,15 @@ func New(s Settings) (*Broker, error) {
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)
 	settler, settling := b.settling(store, keys)
+	checking, err := b.checking(store)
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
 	b.upkeep = upkeep.New(upkeep.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
 		More:   []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
-		Beside: append(settling, b.aging(keys, store)...), TooLarge: settler.Urge,
+		Beside: slices.Concat(settling, b.aging(keys, store), checking), TooLarge: settler.Urge,
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
 	reader, admin := b.reader(store), b.admin(keys)

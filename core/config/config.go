@@ -57,6 +57,8 @@ type Serving struct {
 
 	ColdStore string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"Another object store for objects of topics with firnlog.cold.after.ms, as in --store. Once it is set it must stay. Default: the same store."`
 
+	ScrubRate Bytes `name:"scrub-rate" env:"FIRNLOG_SCRUB_RATE" default:"1MiB" help:"Bytes a second at which one instance of the cluster reads everything that is stored, round and round, and checks it. A GET counts as 1MiB at least. 0: never."`
+
 	LogLevel string `name:"log-level" env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of log lines on standard error."`
 }
 

@@ -151,3 +151,27 @@ func TestScrub_WhatIsReplacedMeanwhileIsNoFinding(t *testing.T) {
 		}
 	})
 }
+
+func TestScrub_RestsWhenARoundWasShort(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		whole, stretches := f.check(true).Counts.DeepStretch, int64(0)
+		s := fsck.NewScrubber(fsck.ScrubSettings{
+			Store: f.a.Store, Stream: f.a.Stream, Now: time.Now, Log: coretest.Quiet(), Random: func() float64 { return 0 },
+			BytesPerSecond: 1 << 20, GetBytes: 1 << 18, For: time.Minute, RoundMin: 24 * time.Hour, Observe: func(int64, []fsck.Finding) { stretches++ },
+		})
+		for range 23 * 60 {
+			f.do(s.Step)
+			time.Sleep(time.Minute)
+		}
+		if stretches < whole/2 || stretches > whole {
+			t.Errorf("%d stretches of %d in a day", stretches, whole)
+		}
+		for range 24 * 60 {
+			f.do(s.Step)
+			time.Sleep(time.Minute)
+		}
+		if stretches < whole+whole/2 || stretches > 2*whole {
+			t.Errorf("%d stretches of %d in two days", stretches, whole)
+		}
+	})
+}

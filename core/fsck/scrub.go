@@ -26,8 +26,9 @@ type ScrubSettings struct {
 	Random func() float64 // where it begins: 0 to below 1
 	// BytesPerSecond are read on average. A GET counts as GetBytes at least, so that requests are bounded too.
 	BytesPerSecond, GetBytes int64
-	// For is how long a step goes on.
-	For time.Duration
+	// For is how long a step goes on, RoundMin how long a round through everything takes at least: what is small is not read
+	// all the time.
+	For, RoundMin time.Duration
 	// Observe is told of each stretch that was read; may be nil.
 	Observe func(bytes int64, found []Finding)
 }
@@ -40,6 +41,7 @@ type Scrubber struct {
 	reader  *reader
 	begun   bool
 	at      place
+	round   time.Time // when it began
 }
 
 // place is where a scrub goes on.
@@ -77,6 +79,12 @@ func (c *Scrubber) Step(ctx context.Context) error {
 		return err
 	}
 	for range all {
+		if c.begun && c.at.folder > ledger.Folder("", all[len(all)-1]) {
+			if c.Now().Sub(c.round) < c.RoundMin {
+				return nil
+			}
+			c.at, c.round = place{offset: -1}, c.Now()
+		}
 		next, from := c.next(all)
 		err := c.partition(ctx, next, from, until)
 		switch {
@@ -101,7 +109,7 @@ func (c *Scrubber) partitions() (all []record.TopicPartition, err error) {
 // next gives the partition to go on with, and from which offset.
 func (c *Scrubber) next(all []record.TopicPartition) (record.TopicPartition, record.Offset) {
 	if !c.begun {
-		c.begun = true
+		c.begun, c.round = true, c.Now()
 		tp := all[min(int(c.Random()*float64(len(all))), len(all)-1)]
 		from := record.Offset(0)
 		_ = c.Stream.View(func(l *ledger.Ledger) { // 0 while not ready
