@@ -22,7 +22,6 @@ type kill struct {
 	how      int
 	dead     bool
 	where    string
-	late     bool // a put is on its way
 	stop     context.CancelFunc
 }
 
