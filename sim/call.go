@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -56,8 +57,12 @@ func (c *call) back(ctx context.Context, d time.Duration) bool {
 	if !wait(ctx, d) {
 		return false
 	}
-	if c.chance(c.in.w.Faults.PauseAfter) {
-		c.in.pause(c.dice.between(100*time.Millisecond, c.in.w.PauseMax))
+	often, most := c.in.w.Faults.PauseAfter, c.in.w.PauseMax
+	if strings.HasSuffix(c.key, "log/floor") { // between looking at the floor and what follows: sweep may pass by
+		often, most = 15*often, 3*most
+	}
+	if c.chance(often) {
+		c.in.pause(c.dice.between(100*time.Millisecond, most))
 	}
 	c.in.gate(&c.dice)
 	return ctx.Err() == nil && !c.in.isDead()

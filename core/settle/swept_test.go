@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,10 +270,10 @@ func TestAnomaly32_ASettlerThatIsBehindFindsItsInputGoneAndDoesNoHarm(t *testing
 		f.busy(f.a, 12)
 		f.checkpoint()
 		b.Barrier()
-		gets := 0
+		var gets atomic.Int64
 		f.FaultStore(func(who string, op objectstore.Op, _ string) objectstore.Decision {
 			if who == "b" && op == objectstore.OpGet {
-				if gets++; gets == 2 {
+				if gets.Add(1) == 2 {
 					f.run(f.settler)
 					f.sweepTwice()
 				}
