@@ -13,8 +13,7 @@ type Place struct {
 	Store   string   `name:"store" env:"FIRNLOG_STORE" placeholder:"URL" help:"Object store, as for firnlog broker."`
 	Etcd    []string `name:"etcd" env:"FIRNLOG_ETCD" placeholder:"HOST:PORT" help:"Members of etcd."`
 
-	ColdStore string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The other object store for cold objects, where the brokers have one."`
-	Cold      string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The object store of cold objects, if firnlog broker has one."`
+	Cold string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The object store of cold objects, if firnlog broker has one."`
 }
 
 // Check reports all that is wrong at once. It is not named Validate, since not every use of a tool needs a place: the parser would
