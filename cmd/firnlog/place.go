@@ -28,9 +28,10 @@ func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
 		return nil, err
 	}
 	p = &place{}
+	opened := p // a return of nil does not change it
 	defer func() {
 		if err != nil {
-			p.Close()
+			opened.Close()
 		}
 	}()
 	url, endpoints := c.Store, c.Etcd
