@@ -152,6 +152,36 @@ func TestREST_EachStepOfAConsumerIsServedByAnyInstance(t *testing.T) {
 	}
 }
 
+func TestREST_AConsumerGoesOnWhenItsCoordinatorStops(t *testing.T) {
+	store, kv := memory.New(), newKV()
+	brokers := []*running{start(t, store, kv), start(t, store, kv), start(t, store, kv)}
+	fillTopic(t, brokers[0], "t", 3, 0, 30)
+	const seat = "/consumers/g/instances/c"
+	ask(t, brokers[0], "POST", "/consumers/g", plainV2, `{"name":"c","format":"text","auto.offset.reset":"earliest"}`)
+	ask(t, brokers[0], "POST", seat+"/subscription", plainV2, `{"topics":["t"]}`)
+	at := kadm.NewClient(client(t, kgo.SeedBrokers(brokers[1].kafka))).FindGroupCoordinators(t.Context(), "g")["g"]
+	i := slices.IndexFunc(brokers, func(b *running) bool { return b.kafka == fmt.Sprintf("%s:%d", at.Host, at.Port) })
+	if at.Err != nil || i < 0 {
+		t.Fatalf("coordinator: %+v", at)
+	}
+	var got []string
+	rest := slices.Delete(slices.Clone(brokers), i, i+1)
+	for deadline := time.Now().Add(30 * time.Second); len(got) < 30; {
+		got = append(got, values(t, ask(t, rest[len(got)%2], "GET", seat+"/records?timeout=100&max_bytes=10", textV2, ""))...)
+		if len(got) > 10 {
+			brokers[i].stop()
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("read %d of 30", len(got))
+		}
+	}
+	slices.Sort(got)
+	if len(slices.Compact(got)) != 30 {
+		t.Errorf("read some twice: %v", got)
+	}
+	ask(t, rest[0], "POST", seat+"/offsets", plainV2, "")
+}
+
 func TestREST_WhatWasAnsweredBeforeAStopIsThere(t *testing.T) {
 	store, kv := memory.New(), newKV()
 	b, next := start(t, store, kv), start(t, store, kv)

@@ -1,10 +1,15 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/group"
@@ -44,27 +49,25 @@ func (s *Server) lags(c *call) (link, []lagJSON, error) {
 			}
 		}
 	}
+	ends, err := s.ends(c.ctx, offsets)
+	if err != nil {
+		return l, nil, err
+	}
 	l = l.to("consumer-groups", "consumer-group", d.Group)
 	var out []lagJSON
 	for _, t := range offsets {
-		for _, n := range t.Numbers() {
-			o, committed := t.Partitions[n]
-			if !committed {
-				continue
-			}
-			b, err := s.backend.Reader.Bounds(c.ctx, record.TopicPartition{Topic: t.ID, Partition: n})
-			if errors.Is(err, fetch.ErrUnknownPartition) {
+		for _, n := range slices.Sorted(maps.Keys(t.Partitions)) {
+			end, there := ends[record.TopicPartition{Topic: t.ID, Partition: n}]
+			if !there {
 				continue // deleted meanwhile
-			}
-			if err != nil {
-				return l, nil, err
 			}
 			one := l
 			one.path += fmt.Sprintf("/lags/%s/partitions/%d", t.Name, n)
 			one.name += fmt.Sprintf("/lag=%s/partition=%d", t.Name, n)
+			current := t.Partitions[n].Offset
 			lag := lagJSON{
 				Kind: "KafkaConsumerLag", Metadata: one.metadata(), Cluster: s.backend.Topics.ClusterID(), Group: d.Group, Topic: t.Name, Partition: n,
-				Current: o.Offset, End: b.HighWatermark, Lag: max(b.HighWatermark-o.Offset, 0),
+				Current: current, End: end, Lag: max(end-current, 0),
 			}
 			if m := who[t.Name+"/"+strconv.Itoa(int(n))]; m != nil {
 				lag.Consumer, lag.Instance, lag.Client = m.ID, notEmpty(m.Instance), m.Client
@@ -73,6 +76,36 @@ func (s *Server) lags(c *call) (link, []lagJSON, error) {
 		}
 	}
 	return l, out, nil
+}
+
+// endsAtOnce is how many partitions are asked for at a time: one barrier serves them all.
+const endsAtOnce = 64
+
+// ends gives the ends of the partitions that have offsets and are there.
+func (s *Server) ends(ctx context.Context, offsets []group.FetchedTopic) (map[record.TopicPartition]record.Offset, error) {
+	out := map[record.TopicPartition]record.Offset{}
+	var mu sync.Mutex
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(endsAtOnce)
+	for _, t := range offsets {
+		for n := range t.Partitions {
+			work.Go(func() error {
+				tp := record.TopicPartition{Topic: t.ID, Partition: n}
+				b, err := s.backend.Reader.Bounds(ctx, tp)
+				if errors.Is(err, fetch.ErrUnknownPartition) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out[tp] = b.HighWatermark
+				return nil
+			})
+		}
+	}
+	return out, work.Wait()
 }
 
 func (s *Server) listLags(c *call) (*answer, error) {
