@@ -197,7 +197,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.CheckpointAge, u.Checkpoint, time.Time{}}, {in.w.TrimEvery, u.Trim, time.Time{}},
 		{2 * time.Second, u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
 		{time.Second, in.txns.Expire, time.Time{}},
-		{in.w.SettleEvery, in.settle.Run, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
+		{in.w.SettleEvery, in.settles, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
 	}
 	for wait(ctx, d.between(20*time.Millisecond, 250*time.Millisecond)) {
 		in.gate(&d)
@@ -209,6 +209,14 @@ func (in *instance) maintain(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// settles where this instance is one of those that do: where all do, one that was paused finds everything done by others.
+func (in *instance) settles(ctx context.Context) error {
+	if in.number >= in.w.Settlers {
+		return nil
+	}
+	return in.settle.Run(ctx)
 }
 
 // settled is told of what settling did.

@@ -22,6 +22,7 @@ type Settings struct {
 	SettleEvery    time.Duration
 	SettleAge      time.Duration
 	SettleBytes    int64
+	Settlers       int // so many of the instances settle
 
 	// SkewFirst is the clock of the last instance, and SkewStep how much further it may be after each restart.
 	SkewFirst, SkewStep time.Duration
@@ -79,6 +80,7 @@ func Draw(seed uint64) Settings {
 	s.Transactional, s.TransactionMax = 1+dt.below(3), dt.between(4*time.Second, 12*time.Second)
 	ds := throw(seed, "settling", 0, 0, "")
 	s.SettleEvery, s.SettleAge, s.SettleBytes = ds.between(300*ms, 2*time.Second), ds.between(2*time.Second, 20*time.Second), int64(1000+ds.below(8000))
+	s.Settlers = []int{1, 1, s.Instances}[ds.below(3)]
 	switch d.below(3) {
 	case 0:
 		s.SkewFirst = -d.between(time.Minute, 15*time.Minute)

@@ -278,3 +278,43 @@ func TestSettle_RecompressesWhereTheTopicAsksForIt(t *testing.T) {
 		}
 	})
 }
+
+// A head that does not fit into etcd is a reason to settle its partition at once, however little it is.
+func TestSettle_AnUrgentPartitionGoesFirst(t *testing.T) {
+	bubble(t, 1, func(f *fixture) {
+		f.produce(f.a, 3, 1, 10)
+		f.produce(f.a, 4, 1, 10)
+		f.checkpoint()
+		f.settler.Urge(f.tp(3))
+		f.run(f.settler)
+		w := f.check()
+		if got := w[f.tp(3)]; got.Manifest == nil || len(got.Spans) != 0 {
+			f.t.Errorf("the urgent one: %+v", got.Spans)
+		}
+		if got := w[f.tp(4)].Spans; len(got) != 1 || got[0].Place != ledger.InSegment {
+			f.t.Errorf("the other one: %+v", got)
+		}
+		if len(f.reports) != 1 && len(f.reports) != 2 {
+			f.t.Errorf("%+v", f.reports)
+		}
+	})
+}
+
+// A clock that is behind the stamp does not take everything for too young.
+func TestSettle_AClockThatIsBehindGoesByTheStamp(t *testing.T) {
+	bubble(t, 1, func(f *fixture) {
+		f.busy(f.a, 15)
+		time.Sleep(2 * time.Minute)
+		if err := f.a.Upkeep.RaiseStamp(f.t.Context()); err != nil {
+			f.t.Fatal(err)
+		}
+		f.a.Barrier()
+		f.checkpoint()
+		f.a.Skew(-time.Hour)
+		f.run(f.settler)
+		if len(f.reports) == 0 {
+			f.t.Error("nothing was settled")
+		}
+		f.check()
+	})
+}

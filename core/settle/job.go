@@ -192,7 +192,6 @@ func (d *doing) swap(ctx context.Context, works []*work) error {
 		switch o {
 		case reference.Swapped:
 			d.report.Partitions++
-			d.s.calm(changes[i].Partition)
 		case reference.Open:
 		default:
 			d.report.LeftOut++

@@ -19,9 +19,13 @@ type partition struct {
 	stable   record.Offset // last stable offset
 }
 
-// look reads what heads refer to, in the order of partitions.
-func (s *Settler) look() (out []partition, err error) {
+// look reads what heads refer to, in the order of partitions, and the time: ids take theirs from the stamp, so a clock that is
+// behind it would take everything for young.
+func (s *Settler) look() (out []partition, now time.Time, err error) {
 	err = s.Stream.View(func(l *ledger.Ledger) {
+		if now = time.UnixMilli(int64(l.Stamp())); now.Before(s.Now()) {
+			now = s.Now()
+		}
 		l.EachPartition(func(tp record.TopicPartition, p *ledger.Partition) {
 			t, ok := l.TopicByID(tp.Topic)
 			if !ok || len(p.Stored()) == 0 {
@@ -31,7 +35,7 @@ func (s *Settler) look() (out []partition, err error) {
 		})
 	})
 	slices.SortFunc(out, func(a, b partition) int { return a.tp.Compare(b.tp) })
-	return out, err
+	return out, now, err
 }
 
 // job rewrites stretches of some partitions, in their order.

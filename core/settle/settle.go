@@ -133,13 +133,14 @@ func (s *Settler) Run(ctx context.Context) error {
 // Step does what is most due, Workers jobs at most, and says whether it did anything. A deadline of ctx bounds it: what was
 // swapped until then stays, the rest is planned again.
 func (s *Settler) Step(ctx context.Context) (more bool, err error) {
-	parts, err := s.look()
+	parts, now, err := s.look()
 	if err != nil {
 		return false, err
 	}
-	p := planner{Settings: s.Settings, damaged: s.isDamaged, urgent: s.isUrgent, now: s.Now()}
+	p := planner{Settings: s.Settings, damaged: s.isDamaged, urgent: s.isUrgent, now: now}
 	jobs := p.plan(parts)
 	spills := p.spills(parts)
+	s.calmOthers(jobs, spills)
 	progress := false
 	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(max(s.Workers, 1))
@@ -182,11 +183,27 @@ func (s *Settler) isUrgent(tp record.TopicPartition) bool {
 	return ok
 }
 
-// calm forgets that a partition was urgent.
-func (s *Settler) calm(tp record.TopicPartition) {
+// calmOthers forgets that partitions were urgent for which there is nothing left to do.
+func (s *Settler) calmOthers(jobs []*job, spills []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.mu.urgent, tp)
+	if len(s.mu.urgent) == 0 {
+		return
+	}
+	busy := map[record.TopicPartition]struct{}{}
+	for _, j := range jobs {
+		for _, w := range j.works {
+			busy[w.tp] = struct{}{}
+		}
+	}
+	for _, part := range spills {
+		busy[part.tp] = struct{}{}
+	}
+	for tp := range s.mu.urgent {
+		if _, ok := busy[tp]; !ok {
+			delete(s.mu.urgent, tp)
+		}
+	}
 }
 
 func (s *Settler) isDamaged(tp record.TopicPartition, object ulid.ULID) bool {

@@ -85,7 +85,6 @@ func (s *Settler) spill(ctx context.Context, part *partition, spans []ledger.Spa
 	outcomes, err := s.swapper.Swap(ctx, []reference.Change{c})
 	if len(outcomes) > 0 && outcomes[0] == reference.Swapped {
 		report.Partitions++
-		s.calm(part.tp)
 	} else {
 		report.LeftOut++
 	}
