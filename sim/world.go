@@ -268,6 +268,7 @@ func (w *world) rest(ctx context.Context) {
 			}
 		})
 	}
+	w.await(ctx, "fsck", 60*time.Second, func() { w.fsck(ctx) })
 	fresh := w.born(ctx, w.Instances, 0)
 	w.mu.Lock()
 	w.mu.instances = append(w.mu.instances, fresh)
