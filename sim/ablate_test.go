@@ -17,7 +17,7 @@ import (
 
 var (
 	onlyFlag = flag.String("only", "", "ablate only rules whose name contains this")
-	mostFlag = flag.Int("most", 60, "seeds a rule at most")
+	mostFlag = flag.Int("most", 120, "seeds a rule at most")
 	harmFlag = flag.Int("harm", 60, "seeds at most to find harm behind a direct checker")
 )
 

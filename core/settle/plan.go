@@ -223,7 +223,7 @@ func (p *planner) most() int64 { return p.Bytes + p.Bytes/2 }
 func (p *planner) slice(kind string, tier uint8, works []*work) (jobs []*job) {
 	var j *job
 	for _, w := range works {
-		if j == nil || j.bytes >= p.Bytes || j.bytes+w.bytes > p.most() && j.bytes > 0 {
+		if j == nil || j.bytes+w.bytes > p.most() && j.bytes > 0 {
 			j = &job{kind: kind, tier: tier}
 			jobs = append(jobs, j)
 		}
