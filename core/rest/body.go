@@ -62,6 +62,8 @@ func (s *Server) body(c *call) ([]byte, error) {
 	if c.r.ContentLength > s.settings.BodyBytesMax {
 		return nil, s.bodyError(c, errTooMuch)
 	}
+	s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout))
+	defer s.bodyBy(c, time.Time{}) // waiting for records may take longer
 	r, err := s.unpacked(c, s.settings.BodyBytesMax, s.settings.UnpackedBytesMax)
 	if err != nil {
 		return nil, err
@@ -70,8 +72,12 @@ func (s *Server) body(c *call) ([]byte, error) {
 	if err != nil {
 		return nil, s.bodyError(c, err)
 	}
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{}) // it is read: waiting for records may take longer
 	return b, nil
+}
+
+// bodyBy cuts off a client that sends slowly; zero: no more. Functions have no sockets, and whole bodies.
+func (s *Server) bodyBy(c *call, t time.Time) {
+	_ = http.NewResponseController(c.w).SetReadDeadline(t)
 }
 
 // bodyError says why a body could not be read.

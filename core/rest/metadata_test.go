@@ -139,3 +139,13 @@ func TestErrors_EveryErrorOfAnAppendHasACode(t *testing.T) {
 		}
 	}
 }
+
+func TestHTTP_WaitingForRecordsMayTakeLongerThanABody(t *testing.T) {
+	a := newAPI(t, func(s *Settings, _ *Backend) { s.BodyTimeout = 50 * time.Millisecond })
+	a.topic("t", 1)
+	path := a.consumer("g", "c", "")
+	a.call("POST", path+"/subscription", mediaV2, `{"topics":["t"]}`).want(204)
+	a.wrong("GET", path+"/records?timeout=300", mediaV2, `{}`).want(200).says(`[]`)
+	a.call("GET", path+"/records?timeout=300", "", "").want(200).says(`[]`)
+	a.call("GET", "/topics/t/partitions/0/records?offset=0&timeout=300", "", "").want(200).says(`[]`)
+}

@@ -178,6 +178,7 @@ func (s *Server) produceStream(c *call) (*answer, error) {
 	if c.r.ContentLength > sent {
 		return nil, s.bodyError(c, errTooMuch)
 	}
+	s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout))
 	body, err := s.unpacked(c, sent, unpacked)
 	if err != nil {
 		return nil, err
@@ -279,7 +280,7 @@ func (in *incoming) all(ctx context.Context, first *sending) chan *sending {
 // next reads a record and hands it on; nil at the end of the stream.
 func (in *incoming) next(ctx context.Context) *sending {
 	s := in.server
-	_ = http.NewResponseController(in.call.w).SetReadDeadline(time.Now().Add(s.settings.BodyTimeout))
+	s.bodyBy(in.call, time.Now().Add(s.settings.BodyTimeout))
 	in.body.left = s.settings.RecordBytesMax
 	var raw json.RawMessage
 	one := &sending{}

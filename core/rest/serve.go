@@ -105,8 +105,10 @@ func (s *Server) handle(c *call) (a *answer, err error) {
 			return nil, fmt.Errorf("%w: %w", errNotNow, err)
 		}
 	}
-	// A client that sends slowly is cut off. Functions have no sockets, and whole bodies.
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(s.settings.BodyTimeout))
+	if c.r.ContentLength != 0 {
+		// What nobody has read is read away after the answer.
+		defer func() { s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout)) }()
+	}
 	return c.route.handle(c)
 }
 
