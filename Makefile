@@ -43,7 +43,7 @@ test-stack: stack-tools matrix-quick rest-clients ## real MinIO, versitygw, etcd
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestFaults_InShort ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
-	go test -tags stack -count=1 -timeout 4m ./tests/rest -args -seconds=15
+	go test -tags stack -count=1 -timeout 4m ./tests/rest -args -seconds=12
 
 EPISODES ?= 65
 .PHONY: test-faults

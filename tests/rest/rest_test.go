@@ -138,6 +138,15 @@ func TestSchemathesis_NoRequestFindsAServerErrorOrAnAnswerThatIsNotDescribed(t *
 	if err != nil {
 		t.Fatal(err)
 	}
+	for long, short := range map[string]string{ // most requests shall not wait
+		"schema: {type: integer, format: int32, minimum: 0}}\n    maxBytes":             "schema: {type: integer, format: int32, minimum: 0, maximum: 300}}\n    maxBytes",
+		"consumer.request.timeout.ms: {type: integer, minimum: 0, maximum: 2147483647}": "consumer.request.timeout.ms: {type: integer, minimum: 0, maximum: 300}",
+	} {
+		if !bytes.Contains(spec, []byte(long)) {
+			t.Fatalf("openapi.yaml has no %q", long)
+		}
+		spec = bytes.ReplaceAll(spec, []byte(long), []byte(short))
+	}
 	for name, change := range map[string]func(*testing.T, *harness.Broker) []byte{
 		"names that are there": func(t *testing.T, b *harness.Broker) []byte {
 			return withNames(t, spec, map[string]string{"cluster": cluster(t, b), "topic": "t, u, missing", "group": "a, b", "instance": "a, b", "consumer": "a, b", "name": "retention.ms, cleanup.policy"})
