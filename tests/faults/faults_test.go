@@ -83,5 +83,6 @@ func (n *nemesis) judge(t *testing.T, end func()) *queues.Report {
 	for _, f := range report.Findings {
 		t.Error(f)
 	}
+	n.stage.fsck()
 	return report
 }
