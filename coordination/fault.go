@@ -111,6 +111,18 @@ func (f *Fault) List(ctx context.Context, r Range) (Page, error) {
 	return f.kv.List(ctx, r)
 }
 
+// Read is KV's, as decided by the first range.
+func (f *Fault) Read(ctx context.Context, ranges ...Range) ([]Page, error) {
+	key := ""
+	if len(ranges) > 0 {
+		key = ranges[0].Prefix
+	}
+	if err := f.read(ctx, OpRead, key); err != nil {
+		return nil, err
+	}
+	return f.kv.Read(ctx, ranges...)
+}
+
 // Commit is KV's, as decided. What is refused whatever the store holds is always refused.
 func (f *Fault) Commit(ctx context.Context, guards []Guard, changes []Change, orElse ...string) (Result, error) {
 	if err := CheckCommit(guards, changes, orElse); err != nil {

@@ -80,6 +80,9 @@ type KV interface {
 	// List reads a range. At > 0 with a compacted revision: ErrCompacted; with one
 	// that this server has not reached yet: ErrUnavailable.
 	List(ctx context.Context, r Range) (Page, error)
+	// Read lists several ranges in one request, all at one revision: that of At, which is the same in each, or
+	// the newest (linearizable). More than OperationsMax ranges: ErrTooLarge. Errors are those of List.
+	Read(ctx context.Context, ranges ...Range) ([]Page, error)
 	// Commit applies all changes in one revision if all guards hold, or else
 	// reads the keys orElse. Changes that change nothing (deleting what is not
 	// there) make no revision. Errors: ErrUnknown (it may have been applied, now

@@ -57,6 +57,22 @@ func CheckCommit(guards []Guard, changes []Change, orElse []string) error {
 	return checkChanges(changes)
 }
 
+// CheckRead says what is wrong with a Read whatever the store holds: ErrTooLarge or ErrInvalid.
+func CheckRead(ranges []Range) error {
+	if len(ranges) > OperationsMax {
+		return fmt.Errorf("check read of %d ranges: %w: at most %d", len(ranges), ErrTooLarge, OperationsMax)
+	}
+	if len(ranges) == 0 {
+		return fmt.Errorf("check read: %w: it asks for nothing", ErrInvalid)
+	}
+	for _, r := range ranges {
+		if r.At != ranges[0].At {
+			return fmt.Errorf("check read: %w: revisions %d and %d", ErrInvalid, ranges[0].At, r.At)
+		}
+	}
+	return nil
+}
+
 func checkChanges(changes []Change) error {
 	for _, c := range changes {
 		switch {

@@ -29,11 +29,11 @@ type Counts struct{ Requests, Errors int64 }
 // MeterSnapshot is what a Meter has counted. Each number is exact; numbers of requests that
 // end while it is taken may be in one and not yet in another.
 type MeterSnapshot struct {
-	Get, List, Commit, Watch, Progress, Grant, Renew, Revoke Counts
+	Get, List, Read, Commit, Watch, Progress, Grant, Renew, Revoke Counts
 	// Updates are those that watches delivered; Errors of them ended a watch.
 	Updates Counts
 	Events  int64 // in these updates
-	Items   int64 // that Get, List and orElse asked for or gave
+	Items   int64 // that Get, List, Read and orElse asked for or gave
 	// Of Commits: those answered by a failed guard; changes of those that committed; and the
 	// size of all, as CommitBytes.
 	Refused, Changes, BytesOut int64
@@ -51,7 +51,7 @@ func (m *Meter) Snapshot() MeterSnapshot {
 		return Counts{Requests: m.counts[op].requests.Load(), Errors: m.counts[op].errors.Load()}
 	}
 	return MeterSnapshot{
-		Get: read(OpGet), List: read(OpList), Commit: read(OpCommit), Watch: read(OpWatch), Progress: read(OpProgress),
+		Get: read(OpGet), List: read(OpList), Read: read(OpRead), Commit: read(OpCommit), Watch: read(OpWatch), Progress: read(OpProgress),
 		Grant: read(OpGrant), Renew: read(OpRenew), Revoke: read(OpRevoke), Updates: read(OpUpdate),
 		Events: m.events.Load(), Items: m.items.Load(),
 		Refused: m.refused.Load(), Changes: m.changes.Load(), BytesOut: m.bytesOut.Load(),
@@ -84,6 +84,17 @@ func (m *Meter) List(ctx context.Context, r Range) (Page, error) {
 	m.items.Add(int64(len(page.Items)))
 	m.count(OpList, started, err)
 	return page, err
+}
+
+// Read is KV's, counted.
+func (m *Meter) Read(ctx context.Context, ranges ...Range) ([]Page, error) {
+	started := m.now()
+	pages, err := m.kv.Read(ctx, ranges...)
+	for i := range pages {
+		m.items.Add(int64(len(pages[i].Items)))
+	}
+	m.count(OpRead, started, err)
+	return pages, err
 }
 
 // Commit is KV's, counted.

@@ -7,6 +7,7 @@ type Op int
 const (
 	OpGet Op = iota
 	OpList
+	OpRead
 	OpCommit
 	OpWatch
 	OpProgress
@@ -23,6 +24,8 @@ func (op Op) String() string {
 		return "get"
 	case OpList:
 		return "list"
+	case OpRead:
+		return "read"
 	case OpCommit:
 		return "commit"
 	case OpWatch:

@@ -198,6 +198,11 @@ func (k deskKV) Get(ctx context.Context, keys ...string) (coordination.Snapshot,
 	return deskRead(ctx, k, func() (coordination.Snapshot, error) { return k.KV.Get(context.Background(), keys...) })
 }
 
+// Read implements coordination.KV.
+func (k deskKV) Read(ctx context.Context, ranges ...coordination.Range) ([]coordination.Page, error) {
+	return deskRead(ctx, k, func() ([]coordination.Page, error) { return k.KV.Read(context.Background(), ranges...) })
+}
+
 // List implements coordination.KV.
 func (k deskKV) List(ctx context.Context, r coordination.Range) (coordination.Page, error) {
 	return deskRead(ctx, k, func() (coordination.Page, error) { return k.KV.List(context.Background(), r) })

@@ -64,6 +64,15 @@ func (k faultyKV) Get(ctx context.Context, keys ...string) (out coordination.Sna
 	return out, err
 }
 
+// Read implements coordination.KV.
+func (k faultyKV) Read(ctx context.Context, ranges ...coordination.Range) (out []coordination.Page, err error) {
+	err = k.read(ctx, "read", ranges[0].Prefix, func() (err error) {
+		out, err = k.in.w.kv.Read(context.Background(), ranges...)
+		return err
+	})
+	return out, err
+}
+
 // List implements coordination.KV.
 func (k faultyKV) List(ctx context.Context, r coordination.Range) (out coordination.Page, err error) {
 	err = k.read(ctx, "list", r.Prefix, func() (err error) {

@@ -103,6 +103,41 @@ func (kv *KV) List(ctx context.Context, r coordination.Range) (coordination.Page
 	return page, nil
 }
 
+// Read implements coordination.KV: one read-only transaction.
+func (kv *KV) Read(ctx context.Context, ranges ...coordination.Range) ([]coordination.Page, error) {
+	if err := coordination.CheckRead(ranges); err != nil {
+		return nil, err
+	}
+	ops := make([]clientv3.Op, len(ranges))
+	for i, r := range ranges {
+		from, opts := rangeOptions(r)
+		ops[i] = clientv3.OpGet(from, opts...)
+	}
+	var pages []coordination.Page
+	err := kv.read(ctx, func(ctx context.Context) error {
+		resp, err := kv.client.Txn(ctx).Then(ops...).Commit()
+		if err != nil {
+			return err
+		}
+		pages = make([]coordination.Page, len(ranges))
+		for i, r := range ranges {
+			got := resp.Responses[i].GetResponseRange()
+			pages[i] = coordination.Page{Revision: r.At, More: got.More, Items: make([]coordination.Item, len(got.Kvs))}
+			if r.At == 0 {
+				pages[i].Revision = coordination.Revision(resp.Header.Revision)
+			}
+			for k, kv := range got.Kvs {
+				pages[i].Items[k] = item(kv)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %d ranges at %d: %w", len(ranges), ranges[0].At, err)
+	}
+	return pages, nil
+}
+
 func rangeOptions(r coordination.Range) (from string, opts []clientv3.OpOption) {
 	from, end := below(r.Prefix)
 	if r.After >= from {

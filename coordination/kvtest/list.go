@@ -17,6 +17,8 @@ func listScenarios() []scenario {
 		{"MinCreateLeavesOutOlderKeys", listMinCreate},
 		{"KeysOnlyLeavesValuesEmpty", listKeysOnly},
 		{"ListBeforeACompactionIsCompacted", listCompacted},
+		{"ReadGivesSeveralRangesAtOneRevision", readSeveral},
+		{"ReadRefusesWhatIsNoReadOfOneRevision", readRefused},
 	}
 }
 
@@ -160,4 +162,46 @@ func listCompacted(e *env) {
 	page := e.wantKeys(coordination.Range{At: two}, false, "a")
 	e.wantItem(page.Items[0], "a", "2", one, two)
 	e.wantKeys(coordination.Range{}, false, "a")
+}
+
+func readSeveral(e *env) {
+	e.put("a/1", "old")
+	before := e.put("b/1", "b")
+	after := e.put("a/1", "new")
+	e.put("a/2", "x")
+	ranges := func(at, minCreate coordination.Revision) []coordination.Range {
+		return []coordination.Range{{Prefix: e.key("a/"), At: at, MinCreate: minCreate}, {Prefix: e.key("b/"), At: at}, {Prefix: e.key("c/"), At: at}}
+	}
+	pages, err := e.kv.Read(e.ctx, ranges(before, 0)...)
+	if err != nil || len(pages) != 3 || len(pages[0].Items) != 1 || string(pages[0].Items[0].Value) != "old" || len(pages[1].Items) != 1 || len(pages[2].Items) != 0 {
+		e.Errorf("Read at %d = %+v, %v; want a/1 as it was, b/1, nothing", before, pages, err)
+	}
+	for _, p := range pages {
+		if p.Revision != before {
+			e.Errorf("page at revision %d, want %d", p.Revision, before)
+		}
+	}
+	pages, err = e.kv.Read(e.ctx, ranges(0, after+1)...)
+	if err != nil || len(pages) != 3 || len(pages[0].Items) != 1 || pages[0].Items[0].Key != e.key("a/2") || len(pages[1].Items) != 1 {
+		e.Fatalf("Read of what was created after %d = %+v, %v; want a/2 and b/1", after, pages, err)
+	}
+	if r := pages[0].Revision; r <= after || r != pages[1].Revision || r != pages[2].Revision {
+		e.Errorf("pages at revisions %d, %d, %d; want one, the newest", pages[0].Revision, pages[1].Revision, pages[2].Revision)
+	}
+	if _, err = e.kv.Read(e.ctx, ranges(1<<40, 0)...); !errors.Is(err, coordination.ErrUnavailable) {
+		e.Errorf("Read at a revision to come: %v, want ErrUnavailable", err)
+	}
+}
+
+func readRefused(e *env) {
+	at := e.put("a", "x")
+	if _, err := e.kv.Read(e.ctx); !errors.Is(err, coordination.ErrInvalid) {
+		e.Errorf("Read of nothing: %v, want ErrInvalid", err)
+	}
+	if _, err := e.kv.Read(e.ctx, coordination.Range{Prefix: e.key("a")}, coordination.Range{Prefix: e.key("a"), At: at}); !errors.Is(err, coordination.ErrInvalid) {
+		e.Errorf("Read at two revisions: %v, want ErrInvalid", err)
+	}
+	if _, err := e.kv.Read(e.ctx, make([]coordination.Range, coordination.OperationsMax+1)...); !errors.Is(err, coordination.ErrTooLarge) {
+		e.Errorf("Read of too many ranges: %v, want ErrTooLarge", err)
+	}
 }

@@ -107,6 +107,31 @@ func (kv *KV) List(ctx context.Context, r coordination.Range) (coordination.Page
 	}
 	kv.lock()
 	defer kv.mu.Unlock()
+	return kv.list(r)
+}
+
+// Read implements coordination.KV.
+func (kv *KV) Read(ctx context.Context, ranges ...coordination.Range) ([]coordination.Page, error) {
+	if err := alive(ctx); err != nil {
+		return nil, fmt.Errorf("read %d ranges: %w", len(ranges), err)
+	}
+	if err := coordination.CheckRead(ranges); err != nil {
+		return nil, err
+	}
+	kv.lock()
+	defer kv.mu.Unlock()
+	pages := make([]coordination.Page, len(ranges))
+	for i, r := range ranges {
+		var err error
+		if pages[i], err = kv.list(r); err != nil {
+			return nil, err
+		}
+	}
+	return pages, nil
+}
+
+// list reads a range under the lock.
+func (kv *KV) list(r coordination.Range) (coordination.Page, error) {
 	at := r.At
 	switch {
 	case at == 0:
