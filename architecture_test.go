@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"tests"},
 	{"core/broker", "core/coretest"},
 	{"core/wire", "core/rest"},
-	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill"},
+	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill", "core/fork"},
 	{"core/group", "core/txn", "core/topic"},
 	{"core/upkeep", "core/settle", "core/backup"},
 	{"core/amend", "core/sweep"},

@@ -2,6 +2,7 @@ package coretest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/archive"
@@ -108,6 +109,9 @@ func (c *Cluster) span(tp record.TopicPartition, w *Walked, s *ledger.Span) []Re
 		}
 	}
 	out := Records(c.T, body)
+	if s.Owner != (record.TopicPartition{}) { // a fork's span may end before its bytes do
+		out = slices.DeleteFunc(out, func(r Record) bool { return r.Offset >= s.End })
+	}
 	for i := range out {
 		if out[i].Offset < s.Base || out[i].Offset >= s.End || i > 0 && out[i].Offset <= out[i-1].Offset {
 			c.T.Errorf("walk %v/%d: offset %d in a span of %d to %d", tp.Topic, tp.Partition, out[i].Offset, s.Base, s.End)

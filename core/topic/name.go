@@ -31,6 +31,14 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
 }
 
+// CheckNew says whether a topic of this name could be made beside others.
+func CheckNew(name string, topics []*ledger.Topic) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	return checkCollision(name, topics)
+}
+
 // checkCollision refuses a name that differs from another topic's only in '.' against
 // '_': metric names merge the two. Two such topics created at the same moment are not noticed, as in
 // Kafka; nothing but metric names suffers.
