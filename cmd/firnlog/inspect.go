@@ -166,7 +166,9 @@ func (s *sheet) print(w io.Writer) error {
 		fmt.Fprintf(out, "  %s\t%s\n", f[0], f[1])
 	}
 	for _, t := range s.tables {
-		out.Flush()
+		if err := out.Flush(); err != nil { // columns are each table's own
+			return err
+		}
 		if len(t.rows) > 0 {
 			fmt.Fprintf(out, "  %s\n", strings.Join(t.columns, "\t"))
 		}

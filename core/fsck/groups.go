@@ -12,12 +12,6 @@ import (
 	"github.com/firnlog/firnlog/core/txn"
 )
 
-// opening is one open transaction of a partition.
-type opening struct {
-	producer record.ProducerID
-	serial   int64
-}
-
 // transactions holds transactional ids against what partitions have open, at the revision of the snapshot.
 func (r *run) transactions(ctx context.Context) error {
 	states := map[record.ProducerID]*txn.State{}

@@ -37,7 +37,6 @@ func (s *snapshot) name(tp record.TopicPartition) string {
 type extents struct {
 	*found
 	at, start record.Offset
-	begun     bool
 	last      record.Offset // end of the reference before, for those below the log start
 }
 
