@@ -27,6 +27,7 @@ type headWrite struct {
 	mod      coordination.Revision
 	topicKey string
 	topicMod coordination.Revision
+	format   []byte // of the era that it is of
 }
 
 // Checkpoint writes the heads of partitions named by commits that are older than CheckpointAge: the
@@ -76,7 +77,7 @@ func (u *Upkeep) heads(through coordination.Revision, wanted func(record.TopicPa
 			if !rule.On(rule.ExpireByRecord) {
 				h.Producers = u.notIdle(h.Producers)
 			}
-			writes = append(writes, headWrite{tp, u.Keys.Head(tp.Topic, tp.Partition), h, p.HeadMod(), u.Keys.Topic(t.Name), t.Mod})
+			writes = append(writes, headWrite{tp, u.Keys.Head(tp.Topic, tp.Partition), h, p.HeadMod(), u.Keys.Topic(t.Name), t.Mod, l.FormatValue()})
 		}
 	})
 	return writes, more, err
@@ -104,7 +105,7 @@ func (u *Upkeep) writeHeads(ctx context.Context, writes []headWrite) (done bool,
 			}
 			changes = append(changes, coordination.PutKey(w.key, value))
 		}
-		done, err := u.commit(ctx, guards, changes)
+		done, err := u.commit(ctx, writes[0].format, guards, changes)
 		switch {
 		case n == 1 && errors.Is(err, coordination.ErrTooLarge):
 			u.Log.Error("a head is too large for etcd: the commits of this partition stay until it is settled", "key", writes[0].key, "bytes", bytes)

@@ -31,7 +31,7 @@ func (u *Upkeep) DeleteRecords(ctx context.Context, tp record.TopicPartition, be
 		return -1, err
 	}
 	for {
-		t, next, start, err := u.bounds(tp)
+		t, format, next, start, err := u.bounds(tp)
 		if err != nil {
 			return -1, err
 		}
@@ -44,7 +44,7 @@ func (u *Upkeep) DeleteRecords(ctx context.Context, tp record.TopicPartition, be
 		if start >= before {
 			return start, nil
 		}
-		done, err := u.moveLogStart(ctx, t, tp, before)
+		done, err := u.moveLogStart(ctx, t, format, tp, before)
 		if errors.Is(err, coordination.ErrUnknown) {
 			err = u.Stream.Barrier(ctx) // it may be there: look again
 		}
@@ -60,10 +60,11 @@ func (u *Upkeep) DeleteRecords(ctx context.Context, tp record.TopicPartition, be
 	}
 }
 
-func (u *Upkeep) bounds(tp record.TopicPartition) (t *ledger.Topic, next, start record.Offset, err error) {
+func (u *Upkeep) bounds(tp record.TopicPartition) (t *ledger.Topic, format []byte, next, start record.Offset, err error) {
 	err = u.Stream.View(func(l *ledger.Ledger) {
 		if l.Has(tp) {
 			t, _ = l.TopicByID(tp.Topic)
+			format = l.FormatValue()
 			p := l.Partition(tp)
 			next, start = p.Next(), p.LogStart()
 		}
@@ -71,10 +72,10 @@ func (u *Upkeep) bounds(tp record.TopicPartition) (t *ledger.Topic, next, start 
 	if err == nil && t == nil {
 		err = ErrUnknownPartition
 	}
-	return t, next, start, err
+	return t, format, next, start, err
 }
 
-func (u *Upkeep) moveLogStart(ctx context.Context, t *ledger.Topic, tp record.TopicPartition, before record.Offset) (bool, error) {
+func (u *Upkeep) moveLogStart(ctx context.Context, t *ledger.Topic, format []byte, tp record.TopicPartition, before record.Offset) (bool, error) {
 	key := u.Keys.Head(tp.Topic, tp.Partition)
 	snap, err := u.KV.Get(ctx, key)
 	if err != nil {
@@ -98,7 +99,7 @@ func (u *Upkeep) moveLogStart(ctx context.Context, t *ledger.Topic, tp record.To
 			return false, err
 		}
 	}
-	return u.commit(ctx, []coordination.Guard{
+	return u.commit(ctx, format, []coordination.Guard{
 		coordination.ModIs(key, snap.Items[0].Mod),
 		coordination.ModIs(u.Keys.Topic(t.Name), t.Mod),
 	}, []coordination.Change{coordination.PutKey(key, h.Encode())})

@@ -29,7 +29,9 @@ func (u *Upkeep) Expire(ctx context.Context) error {
 		return nil
 	}
 	var found []ledger.Expiry
+	var format []byte
 	err := u.Stream.View(func(l *ledger.Ledger) {
+		format = l.FormatValue()
 		if l.Floor() <= s.stamp+coordination.Mark(idAheadMax.Milliseconds()) {
 			return
 		}
@@ -50,15 +52,15 @@ func (u *Upkeep) Expire(ctx context.Context) error {
 		}
 		return found[i].Producer < found[k].Producer
 	})
-	return u.writeExpiry(ctx, &ledger.Commit{Expiries: found[:min(len(found), expireMax)]})
+	return u.writeExpiry(ctx, format, &ledger.Commit{Expiries: found[:min(len(found), expireMax)]})
 }
 
-func (u *Upkeep) writeExpiry(ctx context.Context, c *ledger.Commit) error {
+func (u *Upkeep) writeExpiry(ctx context.Context, format []byte, c *ledger.Commit) error {
 	id, err := u.Stream.NewID()
 	if err != nil {
 		return err
 	}
-	guards := ledger.CommitGuards(u.Keys, id, coordination.MarkOf(id), u.Stream.FormatValue())
+	guards := ledger.CommitGuards(u.Keys, id, coordination.MarkOf(id), format)
 	res, err := u.KV.Commit(ctx, guards, []coordination.Change{coordination.PutKey(u.Keys.Commit(id), c.Encode())})
 	if err != nil {
 		return fmt.Errorf("expire %d producers: %w", len(c.Expiries), err)

@@ -13,11 +13,12 @@ import (
 // it, so it must move for the floor to follow.
 func (u *Upkeep) RaiseStamp(ctx context.Context) error {
 	var stamp coordination.Mark
-	if err := u.Stream.View(func(l *ledger.Ledger) { stamp = l.Stamp() }); err != nil {
+	var format []byte
+	if err := u.Stream.View(func(l *ledger.Ledger) { stamp, format = l.Stamp(), l.FormatValue() }); err != nil {
 		return err
 	}
 	next := max(coordination.Mark(u.Now().UnixMilli()), stamp+1)
-	return u.raise(ctx, u.Keys.Stamp(), next)
+	return u.raise(ctx, format, u.Keys.Stamp(), next)
 }
 
 // RaiseFloor moves the floor to just below the newest stamp that has stood for the lag, as seen by this
@@ -30,23 +31,24 @@ func (u *Upkeep) RaiseFloor(ctx context.Context) error {
 		return nil
 	}
 	var floor coordination.Mark
-	if err := u.Stream.View(func(l *ledger.Ledger) { floor = l.Floor() }); err != nil {
+	var format []byte
+	if err := u.Stream.View(func(l *ledger.Ledger) { floor, format = l.Floor(), l.FormatValue() }); err != nil {
 		return err
 	}
 	to := s.stamp - 1
 	if to <= floor && rule.On(rule.FloorMonotone) {
 		return nil
 	}
-	return u.raise(ctx, u.Keys.Floor(), to)
+	return u.raise(ctx, format, u.Keys.Floor(), to)
 }
 
 // raise sets a mark if it is lower: a paused instance must not turn it back.
-func (u *Upkeep) raise(ctx context.Context, key string, to coordination.Mark) error {
+func (u *Upkeep) raise(ctx context.Context, format []byte, key string, to coordination.Mark) error {
 	guards := []coordination.Guard{coordination.ValueBelow(key, to.Bytes())}
 	if !rule.On(rule.FloorMonotone) {
 		guards = nil
 	}
-	if _, err := u.commit(ctx, guards, []coordination.Change{coordination.PutKey(key, to.Bytes())}); err != nil {
+	if _, err := u.commit(ctx, format, guards, []coordination.Change{coordination.PutKey(key, to.Bytes())}); err != nil {
 		return fmt.Errorf("raise %s: %w", key, err)
 	}
 	return nil

@@ -25,11 +25,10 @@ const (
 // grows, so reading heads first and deleting later needs no guard on them.
 func (u *Upkeep) Trim(ctx context.Context) error {
 	var through coordination.Revision
-	var floor coordination.Mark
-	if err := u.Stream.View(func(l *ledger.Ledger) { through, floor = l.CoveredThrough(), l.Floor() }); err != nil {
+	t := trim{u: u}
+	if err := u.Stream.View(func(l *ledger.Ledger) { through, t.floor, t.format = l.CoveredThrough(), l.Floor(), l.FormatValue() }); err != nil {
 		return err
 	}
-	t := trim{u: u, floor: floor}
 	r := coordination.Range{Prefix: u.Keys.Commits(), Limit: trimPage, KeysOnly: true}
 	for {
 		page, err := u.KV.List(ctx, r)
@@ -55,6 +54,7 @@ func (u *Upkeep) Trim(ctx context.Context) error {
 type trim struct {
 	u       *Upkeep
 	floor   coordination.Mark
+	format  []byte // of the era in which the commits are covered
 	deletes []coordination.Change
 	empties []coordination.Change
 	guards  []coordination.Guard // of empties
@@ -81,12 +81,12 @@ func (t *trim) flush(ctx context.Context) error {
 		if !rule.On(rule.TrimBelowFloor) {
 			guards = nil
 		}
-		if _, err := t.u.commit(ctx, guards, t.deletes); err != nil {
+		if _, err := t.u.commit(ctx, t.format, guards, t.deletes); err != nil {
 			return fmt.Errorf("trim %d commits: %w", len(t.deletes), err)
 		}
 	}
 	if len(t.empties) > 0 {
-		if _, err := t.u.commit(ctx, t.guards, t.empties); err != nil {
+		if _, err := t.u.commit(ctx, t.format, t.guards, t.empties); err != nil {
 			return fmt.Errorf("empty %d commits: %w", len(t.empties), err)
 		}
 	}

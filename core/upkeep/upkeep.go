@@ -93,6 +93,7 @@ type sample struct {
 	at    time.Time
 	rev   coordination.Revision
 	stamp coordination.Mark
+	era   string
 }
 
 // New makes an Upkeep; Run starts it, or call its steps.
@@ -184,13 +185,13 @@ const thinEvery = 256
 func (u *Upkeep) Observe() {
 	var s sample
 	s.at = u.Now()
-	if u.Stream.View(func(l *ledger.Ledger) { s.rev, s.stamp = l.Revision(), l.Stamp() }) != nil {
+	if u.Stream.View(func(l *ledger.Ledger) { s.rev, s.stamp, s.era = l.Revision(), l.Stamp(), l.Era() }) != nil {
 		return
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if n := len(u.mu.samples); n > 0 && s.rev < u.mu.samples[n-1].rev {
-		u.mu.samples = u.mu.samples[:0] // another era
+	if n := len(u.mu.samples); n > 0 && s.era != u.mu.samples[n-1].era {
+		u.mu.samples = u.mu.samples[:0] // neither its revisions nor its time count any more
 	}
 	u.mu.samples = append(u.mu.samples, s)
 	if u.mu.observed++; u.mu.observed%thinEvery == 0 {
@@ -225,8 +226,10 @@ func (u *Upkeep) stoodFor(d time.Duration) (s sample, ok bool) {
 
 // commit writes one transaction with the format guard that all of them share, and waits to see it.
 // done is false when a guard failed.
-func (u *Upkeep) commit(ctx context.Context, guards []coordination.Guard, changes []coordination.Change) (done bool, err error) {
-	format := u.Stream.FormatValue()
+//
+// format is log/format as it was when what is written was read from the ledger, not as it is now: revisions repeat in
+// an etcd that was rebuilt, so what was concluded in one era fits another's by chance.
+func (u *Upkeep) commit(ctx context.Context, format []byte, guards []coordination.Guard, changes []coordination.Change) (done bool, err error) {
 	if format == nil {
 		return false, stream.ErrNotReady
 	}
