@@ -125,6 +125,16 @@ func (f *fixture) fork(from, name string, at time.Time) fork.Result {
 	return got
 }
 
+// mustFork forks without a model.
+func (f *fixture) mustFork(from, name string, at time.Time) record.TopicID {
+	f.t.Helper()
+	got, err := f.forker.Fork(f.t.Context(), fork.Request{From: from, Name: name, At: at})
+	if err != nil {
+		f.t.Fatalf("fork %s: %v", from, err)
+	}
+	return got.Topic.ID
+}
+
 // check reads every partition of every topic as both kinds of consumers do, and compares with the model.
 func (f *fixture) check() {
 	f.t.Helper()
@@ -197,4 +207,7 @@ func (f *fixture) head(id record.TopicID, p int32) *ledger.Head {
 	return h
 }
 
-func (f *fixture) value() string { f.count++; return fmt.Sprintf("%04d%s", f.count, strings.Repeat("x", 40+f.count%97)) }
+func (f *fixture) value() string {
+	f.count++
+	return fmt.Sprintf("%04d%s", f.count, strings.Repeat("x", 40+f.count%97))
+}

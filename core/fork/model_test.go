@@ -211,7 +211,10 @@ func consume(t *testing.T, in *coretest.Instance, tp record.TopicPartition, comm
 	}
 	for at := b.LogStart; at < end; {
 		r := in.Fetch.Fetch(t.Context(), fetch.Request{ReadCommitted: committed, BytesMax: 1 << 20, Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 2500}}})[0]
-		if r.Err != nil || len(r.Batches) == 0 {
+		if r.Err == nil && len(r.Batches) == 0 {
+			return out, b // log compaction may leave nothing up to the end; what is missed shows in the comparison
+		}
+		if r.Err != nil {
 			t.Fatalf("read %v/%d at %d of %d: %v", tp.Topic, tp.Partition, at, end, r.Err)
 		}
 		queue, dropped := slices.Clone(r.Aborted), map[record.ProducerID]bool{}
