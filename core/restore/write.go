@@ -71,9 +71,10 @@ func (r *Restore) begin(ctx context.Context, held coordination.Guard) error {
 	return fmt.Errorf("begin the new era: %w", err)
 }
 
-// claim makes sure that nothing is there, and that nobody else restores.
+// claim makes sure that nothing is there, and that nobody else restores. What it looked at is compared in the transaction: another
+// restore may come to its end in between, and what is there then is a cluster that serves.
 func (r *Restore) claim(ctx context.Context) ([]byte, error) {
-	families, unfinished, err := r.there(ctx)
+	families, seen, unfinished, err := r.there(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -89,28 +90,35 @@ func (r *Restore) claim(ctx context.Context) ([]byte, error) {
 	for _, f := range families {
 		changes = append(changes, coordination.DeletePrefix(r.keys.Root()+f))
 	}
-	if err := r.commit(ctx, nil, changes); err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
+	err = r.commit(ctx, seen, changes)
+	if err == nil {
+		return lock, nil
 	}
-	return lock, nil
+	// The answer to an earlier try may have been lost.
+	snap, err2 := r.KV.Get(ctx, r.keys.Restore())
+	if err2 == nil && string(snap.Items[0].Value) == string(lock) {
+		return lock, nil
+	}
+	return nil, fmt.Errorf("begin: %w", err)
 }
 
 // there lists the families of keys that etcd holds of this cluster, but leased ones. unfinished: they are what another
-// restore has left, and no cluster.
-func (r *Restore) there(ctx context.Context) (families []string, unfinished bool, err error) {
+// restore has left, and no cluster. seen holds as long as that is so.
+func (r *Restore) there(ctx context.Context) (families []string, seen []coordination.Guard, unfinished bool, err error) {
 	snap, err := r.KV.Get(ctx, r.keys.Restore(), r.keys.Format())
 	if err != nil {
-		return nil, false, fmt.Errorf("look at etcd: %w", err)
+		return nil, nil, false, fmt.Errorf("look at etcd: %w", err)
 	}
+	seen = []coordination.Guard{coordination.ModIs(r.keys.Restore(), snap.Items[0].Mod), coordination.ModIs(r.keys.Format(), snap.Items[1].Mod)}
 	unfinished = snap.Items[0].Create != 0 && snap.Items[1].Create == 0
 	rng := coordination.Range{Prefix: r.keys.Root(), Limit: 1, KeysOnly: true}
 	for {
 		page, err := r.KV.List(ctx, rng)
 		if err != nil {
-			return nil, false, fmt.Errorf("look at etcd: %w", err)
+			return nil, nil, false, fmt.Errorf("look at etcd: %w", err)
 		}
 		if len(page.Items) == 0 {
-			return families, unfinished, nil
+			return families, seen, unfinished, nil
 		}
 		key := strings.TrimPrefix(page.Items[0].Key, r.keys.Root())
 		family, _, nested := strings.Cut(key, "/")
