@@ -17,11 +17,7 @@ import (
 // The runbook of docs/OPERATIONS.md for an etcd that is full: compact, defragment, disarm; in that order.
 func TestNoSpace_TheRunbookBringsAFullEtcdBack(t *testing.T) {
 	const quota = 16 << 20
-	endpoint, peer := harness.Address(harness.FreePort(t)), "http://"+harness.Address(harness.FreePort(t))
-	harness.NewProcess(t, "etcd", harness.Tool(t, "etcd"), nil, "--name", "one", "--data-dir", t.TempDir(), "--log-level", "warn",
-		"--listen-client-urls", "http://"+endpoint, "--advertise-client-urls", "http://"+endpoint,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "one="+peer,
-		"--quota-backend-bytes", fmt.Sprint(quota)).Start()
+	endpoint := smallEtcd(t, quota)
 	kv, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -85,4 +81,15 @@ func TestNoSpace_TheRunbookBringsAFullEtcdBack(t *testing.T) {
 	tr := startTraffic(t, []string{b.Kafka}, "full", workers)
 	tr.more(1000)
 	tr.check()
+}
+
+// smallEtcd starts one that holds little and compacts nothing by itself.
+func smallEtcd(t *testing.T, quota int) (endpoint string) {
+	t.Helper()
+	endpoint, peer := harness.Address(harness.FreePort(t)), "http://"+harness.Address(harness.FreePort(t))
+	harness.NewProcess(t, "etcd", harness.Tool(t, "etcd"), nil, "--name", "one", "--data-dir", t.TempDir(), "--log-level", "warn",
+		"--listen-client-urls", "http://"+endpoint, "--advertise-client-urls", "http://"+endpoint,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "one="+peer,
+		"--quota-backend-bytes", fmt.Sprint(quota)).Start()
+	return endpoint
 }
