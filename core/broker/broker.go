@@ -130,7 +130,7 @@ func New(s Settings) (*Broker, error) {
 	}.Defaults())
 	reader, admin := b.reader(store), b.admin(keys)
 	b.kafka = b.frontEnd(reader, admin)
-	b.rest = b.httpFrontEnd(reader, admin)
+	b.rest = b.httpFrontEnd(reader, admin, b.forker(store, keys))
 	b.gauges()
 	return b, nil
 }

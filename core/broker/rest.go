@@ -16,10 +16,10 @@ import (
 const coordinatorPatience = 10 * time.Second
 
 // httpFrontEnd makes what serves HTTP clients. Requests about groups go to their coordinators, over Kafka's protocol.
-func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin) *rest.Server {
+func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker rest.Forker) *rest.Server {
 	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience})
 	return rest.New(rest.DefaultSettings(), rest.Backend{
-		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay,
+		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID,
 	}, b.Log.With("part", "http"))
 }

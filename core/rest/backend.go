@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/fork"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
@@ -22,6 +23,7 @@ type Backend struct {
 	Producers Producers
 	Admin     Admin
 	Groups    Groups
+	Forker    Forker
 	Now       func() time.Time
 	// Random gives a number from 0 to n-1.
 	Random func(n int32) int32
@@ -64,6 +66,11 @@ type Admin interface {
 	Delete(ctx context.Context, name string) (*ledger.Topic, error)
 	Grow(ctx context.Context, name string, count int32, validateOnly bool) (*ledger.Topic, error)
 	SetConfigs(ctx context.Context, name string, changes []topic.Change, replaceAll, validateOnly bool) (*ledger.Topic, error)
+}
+
+// Forker forks topics; *fork.Forker is it.
+type Forker interface {
+	Fork(ctx context.Context, r fork.Request) (fork.Result, error)
 }
 
 // Groups knows consumer groups, whoever coordinates them; *relay.Relay is it.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/fork"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/record"
@@ -99,6 +100,9 @@ func codes() []row {
 		{topic.ErrInvalidConfig, 400, codeBadRequestV3, 0},
 		{topic.ErrUnavailable, retry, codeRetriable, 0},
 		{topic.ErrUnknown, retry, codeRetriable, 0},
+
+		{fork.ErrTooLarge, unprocessable, 422, 0},
+		{fork.ErrStorage, 500, codeKafka, 0},
 
 		{group.ErrSeatTaken, conflict, codeExists, 0},
 		{group.ErrSeatGone, 404, codeNoInstance, 0},

@@ -19,7 +19,9 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 
+	"github.com/firnlog/firnlog/core/archive"
 	"github.com/firnlog/firnlog/core/coretest"
+	"github.com/firnlog/firnlog/core/fork"
 	"github.com/firnlog/firnlog/core/group/relay"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/record"
@@ -59,6 +61,8 @@ func newAPI(t *testing.T, change ...func(*Settings, *Backend)) *api {
 		Groups: relay.New(relay.Settings{Local: in.Groups, Self: alone{}.Self, Patience: 3 * time.Second, Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, io.ErrClosedPipe
 		}}),
+		Forker: fork.New(fork.Settings{Store: in.Store, KV: in.KV, Keys: world.Keys, Stream: in.Stream, Archive: archive.New(in.Store, 1<<20),
+			Cover: in.Upkeep.Cover, NewID: topicID, Now: in.Now, LookBack: fork.LookBack}),
 		Now: in.Now, Random: func(int32) int32 { return 0 }, NewID: newID,
 	}
 	for _, c := range change {

@@ -57,6 +57,8 @@ func (s *Server) table() []route {
 		{method: "GET", path: groups + "/{group}/lags/{topic}/partitions/{partition}", speaks: v3, handle: s.showLag, summary: "the same of one partition"},
 		{method: "GET", path: groups + "/{group}/lag-summary", speaks: v3, handle: s.summarizeLag, summary: "the same, in sum"},
 
+		{method: "POST", path: "/firnlog/v1/topics/{topic}/fork", speaks: v3, handle: s.forkTopic, summary: "make a topic out of this one, without copying its records"},
+
 		{method: "GET", path: "/openapi.yaml", speaks: plain, handle: s.openAPI, summary: "description of all this"},
 	})
 }
