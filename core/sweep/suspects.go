@@ -34,6 +34,10 @@ func (w *Sweeper) forget(s *suspects) {
 }
 
 // judge says whether an object goes: unreferenced, of this era, at or below the floor, and so for the grace.
+//
+// The grace lies between the times at which the two rounds read references, not at which they came across the object: a round may take
+// long, and what is put within the grace (the root of a backup, from which on its references count) must have been seen by
+// the second.
 func (r *round) judge(s *suspects, id ulid.ULID, used bool) bool {
 	w, mark := r.w, coordination.MarkOf(id)
 	if mark > r.floor || mark <= r.since {
@@ -50,11 +54,11 @@ func (r *round) judge(s *suspects, id ulid.ULID, used bool) bool {
 		if len(s.since) >= suspectsMax {
 			return false
 		}
-		since = w.Now()
+		since = r.at
 		s.since[id] = since
 	}
 	if s.still != nil {
 		s.still[id] = struct{}{}
 	}
-	return (known || w.Grace == 0) && w.Now().Sub(since) >= w.Grace
+	return (known || w.Grace == 0) && r.at.Sub(since) >= w.Grace
 }

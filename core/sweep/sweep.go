@@ -3,8 +3,8 @@
 //  1. The floor: no id at or below it can be newly referred to from here on.
 //  2. Only then the references, all at one revision: commits and heads, and what retained backups name.
 //  3. The list of objects from its beginning, since late puts land anywhere.
-//  4. What is at or below the floor and unreferenced becomes a suspect; what was a
-//     suspect a grace ago and still is, goes. The grace is for readers that hold a
+//  4. What is at or below the floor and unreferenced becomes a suspect; what was unreferenced
+//     a grace ago and still is, goes. The grace is for readers that hold a
 //     reference which maintenance has replaced.
 //
 // Were the references read before the floor, a paused writer could commit its
@@ -96,6 +96,7 @@ type round struct {
 	era   string
 	since coordination.Mark // ids at or below are of another era
 	floor coordination.Mark
+	at    time.Time // when references began to be read
 	refs  *references
 }
 
@@ -118,7 +119,7 @@ func (w *Sweeper) begin(ctx context.Context) (*round, error) {
 	if string(snap.Items[1].Value) != string(w.Stream.FormatValue()) {
 		return nil, nil
 	}
-	r := &round{w: w, era: string(snap.Items[1].Value), refs: early}
+	r := &round{w: w, era: string(snap.Items[1].Value), at: w.Now(), refs: early}
 	if r.floor, err = coordination.ParseMark(snap.Items[0].Value); err != nil {
 		return nil, err
 	}
