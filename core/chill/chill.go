@@ -132,7 +132,19 @@ type partition struct {
 	start    record.Offset
 	after    time.Duration
 	class    string
+	// copies are the objects that were copied last, and their copies: entries of one object may lie in several runs.
+	copies map[ulid.ULID]made
 }
+
+// made is a copy, and when its id was drawn.
+type made struct {
+	id ulid.ULID
+	at time.Time
+}
+
+// copyMax is how old a copy may be that one more entry is to refer to: the floor must not have passed its id, and follows after
+// a minute.
+const copyMax = 20 * time.Second
 
 // look lists the partitions with a manifest of topics that have a cold storage.
 func (c *Chiller) look() (out []*partition, err error) {
@@ -153,7 +165,7 @@ func (c *Chiller) look() (out []*partition, err error) {
 				}
 				alive[tp] = true
 				if seen := c.seen[tp]; seen.manifest != m.ID || seen.topic != int64(t.Mod) || !now.Before(seen.again) {
-					out = append(out, &partition{tp, t, m, state.LogStart(), after, class})
+					out = append(out, &partition{tp: tp, topic: t, manifest: m, start: state.LogStart(), after: after, class: class})
 				}
 			}
 		}
@@ -174,6 +186,7 @@ func (c *Chiller) partition(ctx context.Context, p *partition, left *int64) (loo
 		return found, err
 	}
 	oldest := c.Now().Add(-p.after)
+	p.copies = map[ulid.ULID]made{}
 	var run []manifest.Entry
 	for e, err := range shelf.Entries(ctx, max(found.cold, p.start)) {
 		if err != nil {
@@ -220,16 +233,18 @@ func (c *Chiller) move(ctx context.Context, p *partition, old []manifest.Entry, 
 	}
 	with := make([]manifest.Entry, len(old))
 	objects := make([]ulid.ULID, len(old))
-	copies := map[ulid.ULID]ulid.ULID{}
+	copied := 0
 	for i, e := range old {
-		if _, ok := copies[e.Segment]; !ok {
+		if last, ok := p.copies[e.Segment]; !ok || c.Now().Sub(last.at) > copyMax {
+			at := c.Now()
 			id, err := c.copy(ctx, p, &e)
 			if err != nil {
 				return err
 			}
-			copies[e.Segment] = id
+			p.copies[e.Segment] = made{id, at}
+			copied++
 		}
-		e.Segment, e.Place = copies[e.Segment], ledger.InCold
+		e.Segment, e.Place = p.copies[e.Segment].id, ledger.InCold
 		with[i], objects[i] = e, e.Segment
 	}
 	*left -= sum(old)
@@ -246,7 +261,7 @@ func (c *Chiller) move(ctx context.Context, p *partition, old []manifest.Entry, 
 		return fmt.Errorf("references are %v", out)
 	}
 	if c.Observe != nil {
-		c.Observe(len(copies), sum(old))
+		c.Observe(copied, sum(old))
 	}
 	return nil
 }

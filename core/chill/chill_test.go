@@ -13,6 +13,7 @@ import (
 	"github.com/firnlog/firnlog/core/archive"
 	"github.com/firnlog/firnlog/core/chill"
 	"github.com/firnlog/firnlog/core/coretest"
+	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/settle"
@@ -197,4 +198,48 @@ func TestChill_KilledAnywhereLosesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Entries of one object need not be neighbours: segments of the same moment are settled in the order of their ids, and have
+// their offsets in the order of their commits. It is copied once all the same.
+func TestChill_AnObjectOfSeveralEntriesIsCopiedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := coretest.NewCluster(t)
+		f := &fixture{Cluster: c, t: t, tp: record.TopicPartition{Topic: c.CreateTopic("t", 1, "firnlog.cold.after.ms", "36000000")}}
+		f.a = c.Instance("a", coretest.Options{SegmentBytes: 500, Upkeep: func(s *upkeep.Settings) { s.CheckpointAge = 0 }}).Ready()
+		s := settle.Settings{Store: f.a.Store, KV: f.a.KV, Keys: c.Keys, Stream: f.a.Stream, Now: f.a.Now, Log: coretest.Quiet()}.Defaults()
+		s.Bytes, s.Rest, s.SegmentsMax, s.SpansMax, s.SpillObjects = 6000, 0, 12, 8, 2
+		settler := settle.New(s)
+		for range 3 {
+			var in []ingest.Incoming
+			for range 48 {
+				in = append(in, coretest.Plain(f.tp, strings.Repeat("x", 600)))
+			}
+			f.a.MustProduce(in...)
+			f.a.Upkeep.Observe()
+			if err := f.a.Upkeep.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Hour)
+			if err := settler.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		objects := func() int {
+			seen := map[string]bool{}
+			for _, s := range f.Walk()[f.tp].Listed {
+				seen[s.Key(f.tp)] = true
+			}
+			return len(seen)
+		}
+		entries, before := len(f.Walk()[f.tp].Listed), objects()
+		if entries < before+10 {
+			t.Fatalf("%d entries of %d objects: this shows nothing", entries, before)
+		}
+		time.Sleep(20 * time.Hour)
+		f.run(f.chiller(f.a.Store, func(s *chill.Settings) { s.EntriesMax = 1 }))
+		if objects() != before || f.moved != before {
+			t.Errorf("%d cold objects, %d copied, there were %d", objects(), f.moved, before)
+		}
+	})
 }

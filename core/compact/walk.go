@@ -124,7 +124,7 @@ func (w *walk) rewrite(ctx context.Context, goal manifest.Compaction) error {
 		if it.Base >= goal.Through {
 			break
 		}
-		if len(w.group.items) > 0 && (it.inHead != w.group.items[0].inHead || w.group.bytes >= w.Bytes) {
+		if len(w.group.items) > 0 && (it.inHead != w.group.items[0].inHead || w.group.bytes >= w.Bytes || w.apart(w.group.items[0].MaxTimestamp, it.MaxTimestamp)) {
 			if err := w.pause(ctx); err != nil {
 				return err
 			}
@@ -148,6 +148,17 @@ func (w *walk) rewrite(ctx context.Context, goal manifest.Compaction) error {
 	w.of = walked{}
 	w.report.Finished = true
 	return nil
+}
+
+// windows is how many objects a partition has at least whose topic has retention.ms, if it has records of all that time.
+const windows = 8
+
+// apart says that two items expire at different times, and so are not put together: an object expires as a whole, with its newest
+// record. Were old ones put together with young ones whenever there are some, nothing of a small partition would ever expire.
+func (w *walk) apart(a, b int64) bool {
+	age, timed := topic.RetentionTime(w.job.topic)
+	window := max(age/windows, time.Minute).Milliseconds()
+	return timed && a/window != b/window
 }
 
 // pause ends a group, so that the walk could be left here.
