@@ -21,6 +21,7 @@ type commands struct {
 	Fsck    fsckCommand    `cmd:"" help:"Check that what etcd says, what manifests say and what lies in the object store are one; also beside running brokers."`
 	Inspect inspectCommand `cmd:"" help:"Show a segment, settled object, manifest, commit, head, topic, backup or journal object."`
 	Cost    costCommand    `cmd:"" help:"Reckon what topics cost a month, and what the same would cost on replicated disks."`
+	Topic   topicCommands  `cmd:"" help:"List, make, show, delete and fork topics of a running cluster."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
