@@ -160,10 +160,9 @@ func (s *Settler) Step(ctx context.Context) (more bool, err error) {
 	}
 	_ = group.Wait() // never an error: they are in errs
 	for _, part := range spills {
-		if err := s.spill(ctx, part, p.spillable(part)); err != nil {
+		moved, err := s.spill(ctx, part, p.spillable(part))
+		if progress = progress || moved; err != nil {
 			errs = append(errs, fmt.Errorf("spill %v/%d: %w", part.tp.Topic, part.tp.Partition, err))
-		} else {
-			progress = true
 		}
 	}
 	return progress, errors.Join(append(errs, ctx.Err())...)

@@ -48,8 +48,9 @@ func (p *planner) spills(parts []partition) (out []*partition) {
 }
 
 // spill makes a manifest that lists, after what the one before has, the first objects of a head, and lets the head refer to it
-// instead. Pages are put first, then the root, then the references are swapped.
-func (s *Settler) spill(ctx context.Context, part *partition, spans []ledger.Span) (err error) {
+// instead. Pages are put first, then the root, then the references are swapped. moved is false where somebody else was faster: then
+// this instance has yet to see it, and must not put another root at once.
+func (s *Settler) spill(ctx context.Context, part *partition, spans []ledger.Span) (moved bool, err error) {
 	report, gets := Report{Kind: "spill"}, s.archive.Gets()
 	defer func() {
 		report.Gets = int(s.archive.Gets() - gets)
@@ -59,36 +60,36 @@ func (s *Settler) spill(ctx context.Context, part *partition, spans []ledger.Spa
 	}()
 	entries, err := s.entries(ctx, part.tp, spans)
 	if err != nil {
-		return err
+		return false, err
 	}
 	root, err := s.root(ctx, part)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var aborted []ledger.Aborted
 	if err := s.Stream.View(func(l *ledger.Ledger) {
 		aborted = l.Partition(part.tp).AbortedIn(0, entries[len(entries)-1].End)
 	}); err != nil {
-		return err
+		return false, err
 	}
 	change, err := root.Append(entries, aborted, manifest.Pager{ID: s.Stream.NewID})
 	if err != nil {
-		return err
+		return false, err
 	}
 	c := reference.Change{Partition: part.tp, Remove: spans, Manifest: &reference.Manifest{}}
 	if part.manifest != nil {
 		c.Manifest.Old = part.manifest.ID
 	}
 	if c.Manifest.New, c.Objects, err = s.putManifest(ctx, part.tp, change, &report); err != nil {
-		return err
+		return false, err
 	}
 	outcomes, err := s.swapper.Swap(ctx, []reference.Change{c})
-	if len(outcomes) > 0 && outcomes[0] == reference.Swapped {
+	if moved = len(outcomes) > 0 && outcomes[0] == reference.Swapped; moved {
 		report.Partitions++
 	} else {
 		report.LeftOut++
 	}
-	return err
+	return moved, err
 }
 
 // entries finds the blocks of spans in the indexes of their objects.
