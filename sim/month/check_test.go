@@ -160,6 +160,7 @@ func (c *checker) compacted(v view, committed bool) {
 		there[v.records[i].offset] = true
 	}
 	last := map[string]*entry{} // going back: the record that supersedes
+	var dirty *entry            // the last record for whose sake a walk must have been
 	for at := v.end - 1; at >= v.start; at-- {
 		e := &c.p.log[at]
 		if !e.isData() {
@@ -172,13 +173,17 @@ func (c *checker) compacted(v view, committed bool) {
 		if !e.isCommitted() {
 			continue // still open
 		}
+		if dirty == nil && e.age(c.now) > lagMax+c.late.compact {
+			dirty = e
+		}
 		key, value := c.p.topic.content(e.n)
 		newer := last[string(key)]
 		switch {
 		case newer != nil:
 			c.superseded(there[at], at, e, newer)
 		case value == nil && e.age(c.now) > graveMax:
-			if there[at] && e.age(c.now) > 2*lagMax+graveMax+c.late.compact {
+			// As in Kafka it goes with a later walk, and that comes with later records.
+			if there[at] && dirty != nil && dirty.ms-e.ms > (lagMax+graveMax+c.late.compact).Milliseconds() {
 				c.bad("offset %d: a tombstone, %v old, is there", at, e.age(c.now))
 			}
 		case !there[at]:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/core/backup"
+	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/ledger"
 )
 
@@ -35,7 +36,7 @@ var prefixes = []string{ledger.SegmentPrefix, ledger.SharedPrefix, ledger.Settle
 // sample weighs everything.
 func (w *world) sample() sample {
 	w.t.Helper()
-	s := sample{time.Since(w.Start), map[string]amount{}, map[string]amount{}}
+	s := sample{time.Since(w.Start), map[string]amount{}, nil}
 	for _, it := range w.Items(w.Keys.Root()) {
 		key := strings.TrimPrefix(it.Key, w.Keys.Root())
 		family, rest, _ := strings.Cut(key, "/")
@@ -45,23 +46,29 @@ func (w *world) sample() sample {
 		a := s.etcd[family]
 		s.etcd[family] = amount{a.n + 1, a.bytes + int64(len(it.Key)+len(it.Value))}
 	}
+	s.bucket = bucket(w.Cluster)
+	return s
+}
+
+// bucket weighs the objects by prefix.
+func bucket(c *coretest.Cluster) map[string]amount {
+	out := map[string]amount{}
 	for after := ""; ; {
-		list, err := w.Disk.List(context.Background(), "", after, 1000)
+		list, err := c.Disk.List(context.Background(), "", after, 1000)
 		if err != nil {
-			w.t.Fatal(err)
+			c.T.Fatal(err)
 		}
 		for _, o := range list {
 			for _, prefix := range prefixes {
 				if strings.HasPrefix(o.Key, prefix) {
-					a := s.bucket[prefix]
-					s.bucket[prefix] = amount{a.n + 1, a.bytes + o.Size}
+					out[prefix] = amount{out[prefix].n + 1, out[prefix].bytes + o.Size}
 					break
 				}
 			}
 			after = o.Key
 		}
 		if len(list) < 1000 {
-			return s
+			return out
 		}
 	}
 }
