@@ -22,7 +22,7 @@ const (
 
 // move moves the log starts, headsMax in a transaction, and says how many of the first it has dealt with. One whose head or topic
 // somebody else has just changed is left for the next step.
-func (r *Retainer) move(ctx context.Context, due []*partition) (moved int, err error) {
+func (r *Retainer) move(ctx context.Context, format []byte, due []*partition) (moved int, err error) {
 	for moved < len(due) {
 		some := due[moved:min(moved+headsMax, len(due))]
 		cuts := make([]record.Offset, len(some))
@@ -34,7 +34,7 @@ func (r *Retainer) move(ctx context.Context, due []*partition) (moved int, err e
 				r.Log.Error("what has expired cannot be told", "topic", p.topic.Name, "partition", p.tp.Partition, "error", err)
 			}
 		}
-		if err := r.write(ctx, some, cuts); err != nil {
+		if err := r.write(ctx, format, some, cuts); err != nil {
 			return moved, err
 		}
 		moved += len(some)
@@ -42,9 +42,9 @@ func (r *Retainer) move(ctx context.Context, due []*partition) (moved int, err e
 	return moved, nil
 }
 
-// write puts heads with their log starts moved, as long as they, their topics and the format are as they were read.
-func (r *Retainer) write(ctx context.Context, some []*partition, cuts []record.Offset) error {
-	format := r.Stream.FormatValue()
+// write puts heads with their log starts moved, as long as they and their topics are as they were read, and the format as it was when
+// the cuts were made: in an etcd rebuilt meanwhile offsets may be of other records.
+func (r *Retainer) write(ctx context.Context, format []byte, some []*partition, cuts []record.Offset) error {
 	keys := []string{r.Keys.Format()}
 	for _, p := range some {
 		keys = append(keys, r.keyOf(p), r.Keys.Topic(p.topic.Name))

@@ -78,6 +78,7 @@ func (r *Retainer) Step(ctx context.Context) error {
 		return nil
 	}
 	defer r.busy.Store(false)
+	format := r.Stream.FormatValue()
 	parts, err := r.look()
 	if err != nil {
 		return err
@@ -86,7 +87,7 @@ func (r *Retainer) Step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	moved, err := r.move(ctx, due[:min(len(due), r.LogStartsMax)])
+	moved, err := r.move(ctx, format, due[:min(len(due), r.LogStartsMax)])
 	r.note(due[moved:])
 	if err != nil {
 		return err

@@ -124,23 +124,26 @@ func repeat(ctx context.Context, s step) error {
 	return fmt.Errorf("%w: %w", class, last)
 }
 
-// read gives the topic as it stands in etcd; nil when there is none.
-func (a *Admin) read(ctx context.Context, name string) (*ledger.Topic, error) {
+// read gives the topic as it stands in etcd; nil when there is none. format is log/format as of before, which commit compares:
+// revisions repeat in an etcd that was rebuilt, so what was read in one era is written in no other.
+func (a *Admin) read(ctx context.Context, name string) (t *ledger.Topic, format []byte, err error) {
+	format = a.view.FormatValue()
 	snap, err := a.kv.Get(ctx, a.keys.Topic(name))
 	if err != nil {
-		return nil, fmt.Errorf("read topic %q: %w", name, err)
+		return nil, nil, fmt.Errorf("read topic %q: %w", name, err)
 	}
 	if len(snap.Items) == 0 || snap.Items[0].Create == 0 {
-		return nil, nil
+		return nil, format, nil
 	}
-	return ledger.DecodeTopic(name, snap.Items[0].Value, snap.Items[0].Mod)
+	t, err = ledger.DecodeTopic(name, snap.Items[0].Value, snap.Items[0].Mod)
+	return t, format, err
 }
 
 // commit makes a change if the topic key was last changed at mod (0: is not there) and the
-// format is ours. After it this instance's view has the change. done false: somebody else was first.
-func (a *Admin) commit(ctx context.Context, name string, mod coordination.Revision, changes ...coordination.Change) (done bool, err error) {
+// format is as it was when that was read. After it this instance's view has the change. done false: somebody else was first.
+func (a *Admin) commit(ctx context.Context, format []byte, name string, mod coordination.Revision, changes ...coordination.Change) (done bool, err error) {
 	guards := []coordination.Guard{
-		coordination.ValueIs(a.keys.Format(), a.view.FormatValue()),
+		coordination.ValueIs(a.keys.Format(), format),
 		coordination.ModIs(a.keys.Topic(name), mod),
 	}
 	if mod == 0 {

@@ -134,7 +134,7 @@ func (a *Admin) alter(ctx context.Context, name string, validateOnly bool, edit 
 	}
 	var result *ledger.Topic
 	err := repeat(ctx, func(ctx context.Context) (bool, error) {
-		there, err := a.read(ctx, name)
+		there, format, err := a.read(ctx, name)
 		if err != nil {
 			return false, err
 		}
@@ -153,7 +153,7 @@ func (a *Admin) alter(ctx context.Context, name string, validateOnly bool, edit 
 		if validateOnly {
 			return true, nil
 		}
-		return a.commit(ctx, name, there.Mod, coordination.PutKey(a.keys.Topic(name), next.Encode()))
+		return a.commit(ctx, format, name, there.Mod, coordination.PutKey(a.keys.Topic(name), next.Encode()))
 	})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (a *Admin) Create(ctx context.Context, spec Spec, validateOnly bool) (*ledg
 	var made *ledger.Topic
 	mine := map[record.TopicID]bool{}
 	err = repeat(ctx, func(ctx context.Context) (bool, error) {
-		there, err := a.read(ctx, spec.Name)
+		there, format, err := a.read(ctx, spec.Name)
 		switch {
 		case err != nil:
 			return false, err
@@ -51,7 +51,7 @@ func (a *Admin) Create(ctx context.Context, spec Spec, validateOnly bool) (*ledg
 		next := *t
 		next.ID = a.newID()
 		mine[next.ID] = true
-		done, err := a.commit(ctx, spec.Name, 0, coordination.PutKey(a.keys.Topic(spec.Name), next.Encode()))
+		done, err := a.commit(ctx, format, spec.Name, 0, coordination.PutKey(a.keys.Topic(spec.Name), next.Encode()))
 		if done {
 			made = &next
 		}

@@ -40,7 +40,7 @@ func (a *Admin) delete(ctx context.Context, name string, want record.TopicID, un
 	var gone *ledger.Topic // what an earlier try here may have deleted
 	unsure := false
 	err := repeat(ctx, func(ctx context.Context) (bool, error) {
-		there, err := a.read(ctx, name)
+		there, format, err := a.read(ctx, name)
 		if err != nil {
 			return false, err
 		}
@@ -51,7 +51,7 @@ func (a *Admin) delete(ctx context.Context, name string, want record.TopicID, un
 			return true, unknown
 		}
 		gone = there
-		done, err := a.commit(ctx, name, there.Mod, coordination.DeleteKey(a.keys.Topic(name)), coordination.DeletePrefix(a.keys.TopicHeads(there.ID)))
+		done, err := a.commit(ctx, format, name, there.Mod, coordination.DeleteKey(a.keys.Topic(name)), coordination.DeletePrefix(a.keys.TopicHeads(there.ID)))
 		unsure = unsure || err != nil && !done
 		return done, err
 	})

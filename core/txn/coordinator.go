@@ -127,6 +127,7 @@ func (c *Coordinator) update(ctx context.Context, id string, decide func(s *Stat
 
 // try makes one round. An error of class coordination.ErrUnknown, or done false, means: look again.
 func (c *Coordinator) try(ctx context.Context, id string, decide func(s *State, ms int64) (step, error)) (done bool, err error) {
+	format := c.View.FormatValue() // before the state is read: in an etcd rebuilt meanwhile the same revision is another state
 	s, mod, err := c.read(ctx, id)
 	if err != nil {
 		return false, err
@@ -140,7 +141,7 @@ func (c *Coordinator) try(ctx context.Context, id string, decide func(s *State, 
 	if err != nil || st.next == nil && !st.remove {
 		return true, err
 	}
-	guards, changes, err := c.changes(id, mod, commit, &st, ms)
+	guards, changes, err := c.changes(id, mod, format, commit, &st, ms)
 	if err != nil {
 		return false, err
 	}
@@ -184,8 +185,7 @@ func (c *Coordinator) read(ctx context.Context, id string) (*State, coordination
 }
 
 // changes puts the one etcd transaction of a step together.
-func (c *Coordinator) changes(id string, mod coordination.Revision, commit ulid.ULID, st *step, ms int64) ([]coordination.Guard, []coordination.Change, error) {
-	format := c.View.FormatValue()
+func (c *Coordinator) changes(id string, mod coordination.Revision, format []byte, commit ulid.ULID, st *step, ms int64) ([]coordination.Guard, []coordination.Change, error) {
 	if format == nil {
 		return nil, nil, fmt.Errorf("%w: the log has not been read yet", ErrUnavailable)
 	}

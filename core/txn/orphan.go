@@ -36,6 +36,7 @@ func (c *Coordinator) tryOrphan(ctx context.Context, who Identity) (done bool, e
 	if err := c.barrier(ctx); err != nil {
 		return false, err
 	}
+	format := c.View.FormatValue()
 	marker, err := c.orphaned(who)
 	if err != nil || len(marker.Partitions) == 0 {
 		return true, err
@@ -49,7 +50,7 @@ func (c *Coordinator) tryOrphan(ctx context.Context, who Identity) (done bool, e
 	if len(value) > ledger.CommitBytesMax {
 		return false, fmt.Errorf("markers of %d partitions: %w", len(marker.Partitions), ErrTooLarge)
 	}
-	guards := ledger.CommitGuards(c.Keys, commit, coordination.MarkOf(commit), c.View.FormatValue())
+	guards := ledger.CommitGuards(c.Keys, commit, coordination.MarkOf(commit), format)
 	res, err := c.KV.Commit(ctx, guards, []coordination.Change{coordination.PutKey(c.Keys.Commit(commit), value)})
 	switch {
 	case errors.Is(err, coordination.ErrUnknown):

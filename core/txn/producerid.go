@@ -90,6 +90,7 @@ func (p *ProducerIDs) takeBlock(ctx context.Context) error {
 	defer cancel()
 	key := p.keys.ProducersNext()
 	for {
+		format := p.view.FormatValue() // before it is read: in an etcd rebuilt meanwhile the same revision is another value
 		snap, err := p.kv.Get(ctx, key)
 		if err != nil {
 			return err
@@ -101,7 +102,7 @@ func (p *ProducerIDs) takeBlock(ctx context.Context) error {
 			}
 		}
 		end := next + blockSize
-		guards := []coordination.Guard{coordination.ModIs(key, snap.Items[0].Mod), coordination.ValueIs(p.keys.Format(), p.view.FormatValue())}
+		guards := []coordination.Guard{coordination.ModIs(key, snap.Items[0].Mod), coordination.ValueIs(p.keys.Format(), format)}
 		res, err := p.kv.Commit(ctx, guards, []coordination.Change{coordination.PutKey(key, strconv.AppendInt(nil, end, 10))})
 		switch {
 		case err != nil && !errors.Is(err, coordination.ErrUnknown):
