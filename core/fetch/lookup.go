@@ -15,6 +15,7 @@ import (
 
 // Bounds implements Reader.
 func (f *Fetcher) Bounds(ctx context.Context, tp record.TopicPartition) (b Bounds, err error) {
+	f.Stream.Want(tp)
 	if err := f.Stream.Barrier(ctx); err != nil {
 		return Bounds{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

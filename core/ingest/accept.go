@@ -20,6 +20,9 @@ import (
 // producer" are for the fold to say.
 func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 	p := newPending(len(in))
+	if g.FlushBefore != nil {
+		p.drive = g.Flush
+	}
 	for i := range in {
 		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit}
 		linger, refused := g.accept(ctx, &it)
@@ -81,8 +84,8 @@ func entryOf(h record.Header) ledger.Entry {
 func (g *Ingest) topicOf(ctx context.Context, tp record.TopicPartition) (*ledger.Topic, error) {
 	find := func() (t *ledger.Topic, err error) {
 		err = g.Stream.View(func(l *ledger.Ledger) {
-			if l.Has(tp) {
-				t, _ = l.TopicByID(tp.Topic)
+			if found, ok := l.TopicByID(tp.Topic); ok && found.Has(tp.Partition) {
+				t = found
 			}
 		})
 		return t, err

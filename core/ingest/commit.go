@@ -70,7 +70,7 @@ func newSending(g *Ingest, group []*flush) *sending {
 	if !rule.On(rule.OneCommitKey) {
 		s.changes = changesByKey(g.Keys, group)
 	}
-	s.expect = g.Stream.Expect(s.id)
+	s.expect = g.Stream.Expect(s.id, c)
 	return s
 }
 
@@ -83,36 +83,48 @@ func changesByKey(keys coordination.Keys, group []*flush) (out []coordination.Ch
 	return out
 }
 
-// commit sends one record until its outcome is known or we must stop.
+// commit sends one record and leaves it to another goroutine to learn its outcome: the next one need not wait for that.
 func (g *Ingest) commit(ctx context.Context, s *sending) {
+	if sent := g.send(ctx, s); sent != nil {
+		go g.learn(ctx, sent)
+	}
+}
+
+// sent is a record that was committed.
+type sent struct {
+	*sending
+	rev  coordination.Revision
+	took time.Duration
+}
+
+// send sends one record until its outcome is known or we must stop; nil: its waiters have been answered.
+func (g *Ingest) send(ctx context.Context, s *sending) *sent {
 	for attempt := 0; ; attempt++ {
 		rev, err := g.try(ctx, s)
 		switch {
 		case err == nil:
-			took := g.Now().Sub(s.started)
-			go g.learn(ctx, s, rev, took)
-			return
+			return &sent{s, rev, g.Now().Sub(s.started)}
 		case errors.Is(err, errRefusedByFloor) && (!s.unknown || !rule.On(rule.UnknownStays)):
 			if s = g.again(ctx, s); s == nil {
-				return
+				return nil
 			}
 			continue
 		case errors.Is(err, errRefusedByFloor):
 			g.giveUp(s, err)
-			return
+			return nil
 		case errors.Is(err, errRefusedByFormat):
 			s.unknown = true // a restore may have found the segment and put it back
 			g.giveUp(s, err)
 			// The watch may not know: in an etcd that was emptied it waits for revisions that are long to come. Its
 			// error says what was refused already.
 			_ = g.Stream.Barrier(ctx)
-			return
+			return nil
 		}
 		g.Log.Warn("commit not confirmed, sending it again", "commit", s.id, "attempt", attempt, "error", err)
 		expired := !s.unknown && g.Now().Sub(s.started) > g.GiveUpAfter
 		if errors.Is(err, coordination.ErrTooLarge) || expired || pause.For(ctx, pause.Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
 			g.giveUp(s, err)
-			return
+			return nil
 		}
 	}
 }
@@ -200,17 +212,17 @@ func (g *Ingest) giveUp(s *sending, cause error) {
 }
 
 // learn waits for the fold and gives each batch its own outcome.
-func (g *Ingest) learn(ctx context.Context, s *sending, rev coordination.Revision, took time.Duration) {
+func (g *Ingest) learn(ctx context.Context, s *sent) {
 	defer s.expect.Forget()
 	confirmed := g.Now()
-	learned, err := s.expect.Wait(ctx, rev)
+	learned, err := s.expect.Wait(ctx, s.rev)
 	if err != nil {
 		for _, f := range s.flushes {
 			g.fail(f, fmt.Errorf("%w: %w", ErrUnknown, err))
 		}
 		return
 	}
-	report := Flush{Segments: len(s.flushes), Commit: took, Learn: g.Now().Sub(confirmed)}
+	report := Flush{Segments: len(s.flushes), Commit: s.took, Learn: g.Now().Sub(confirmed)}
 	for i, f := range s.flushes {
 		var outcomes [][]ledger.Outcome
 		if learned.Outcomes != nil && s.offsets[i]+len(f.runs) <= len(learned.Outcomes) {

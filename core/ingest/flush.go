@@ -66,6 +66,10 @@ type Settings struct {
 	UploadsMax   int   // puts in flight
 	GiveUpAfter  time.Duration
 
+	// FlushBefore: nobody runs Run; who waits for an outcome drives the batches itself (demand.go), until this time at
+	// most. nil: Run does.
+	FlushBefore func() time.Time
+
 	// Flushed is told of each commit that was confirmed; may be nil.
 	Flushed func(Flush)
 }
@@ -92,6 +96,7 @@ type Ingest struct {
 	memory   *semaphore.Weighted
 	encoders *record.Encoders
 	line     *line
+	driving  chan struct{} // holds one while somebody flushes on demand
 }
 
 // New makes an Ingest; Run starts it.
@@ -102,6 +107,7 @@ func New(s Settings) *Ingest {
 		memory:   semaphore.NewWeighted(s.MemoryMax),
 		encoders: &record.Encoders{},
 		line:     newLine(s.UploadsMax + 1), // the first waits for its put
+		driving:  make(chan struct{}, 1),
 	}
 	g.mu.batcher = batcher{segmentBytes: s.SegmentBytes, commitBytes: ledger.CommitBytesMax}
 	g.mu.idle = make(chan struct{})

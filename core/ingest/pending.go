@@ -13,7 +13,8 @@ type Pending struct {
 		open     []bool // not known yet
 		left     int
 	}
-	done chan struct{}
+	done  chan struct{}
+	drive func(ctx context.Context) // nil: Run does
 }
 
 func newPending(n int) *Pending {
@@ -50,6 +51,9 @@ func (p *Pending) Done() <-chan struct{} { return p.done }
 // Wait gives the outcomes in the order of Add. When ctx ends first, those not yet
 // known are ErrUnknown: the batches go on their way all the same.
 func (p *Pending) Wait(ctx context.Context) []Outcome {
+	if p.drive != nil {
+		p.drive(ctx)
+	}
 	select {
 	case <-p.done:
 	case <-ctx.Done():

@@ -26,6 +26,7 @@ type Ledger struct {
 	dirty       map[record.TopicPartition]*Partition // those with commits that their head does not cover
 	scratch     []Outcome
 	late        []coordination.Event // topic events held back (only without rule TopicsInStream)
+	partial     *partial             // nil: all partitions are folded
 }
 
 // Observer is told what a fold did. Its functions may be nil.
@@ -57,29 +58,31 @@ func (l *Ledger) Floor() coordination.Mark { return l.floor }
 // TopicByName finds a topic that is alive.
 func (l *Ledger) TopicByName(name string) (*Topic, bool) {
 	t, ok := l.byName[name]
-	return t, ok
+	return t, ok && l.shows(t)
 }
 
 // TopicByID finds a topic that is alive.
 func (l *Ledger) TopicByID(id record.TopicID) (*Topic, bool) {
 	t, ok := l.byID[id]
-	return t, ok
+	return t, ok && l.shows(t)
 }
 
 // Topics lists all topics by name.
 func (l *Ledger) Topics() []*Topic {
 	out := make([]*Topic, 0, len(l.byName))
 	for _, t := range l.byName {
-		out = append(out, t)
+		if l.shows(t) {
+			out = append(out, t)
+		}
 	}
 	sort.Slice(out, func(i, k int) bool { return out[i].Name < out[k].Name })
 	return out
 }
 
-// Has says whether a partition exists.
+// Has says whether a partition exists. A partial ledger has those only that were read since it was asked anew.
 func (l *Ledger) Has(tp record.TopicPartition) bool {
-	t, ok := l.byID[tp.Topic]
-	return ok && tp.Partition >= 0 && tp.Partition < t.Partitions
+	t, ok := l.TopicByID(tp.Topic)
+	return ok && t.Has(tp.Partition) && (l.partial == nil || l.partial.fresh[tp])
 }
 
 // Partition gives the state of a partition; an empty one where nothing was written. It must not be kept beyond
@@ -289,7 +292,7 @@ func (l *Ledger) commit(id ulid.ULID, rev coordination.Revision, value []byte, o
 		l.marker(&c.Markers[i], rev, obs)
 	}
 	for _, x := range c.Expiries {
-		if p := l.partitions[x.Partition]; p != nil && p.asOf < rev {
+		if p := l.partitions[x.Partition]; p != nil && p.asOf < rev && l.takes(x.Partition, rev) {
 			p.expire(x.Producer, x.Revision)
 			l.touch(p, rev)
 		}
@@ -309,6 +312,10 @@ func (l *Ledger) run(run *Run, segment ulid.ULID, rev coordination.Revision, out
 		fill(out, NoTopic)
 		return
 	}
+	if !l.takes(run.Partition, rev) {
+		fill(out, Covered)
+		return
+	}
 	p := l.grow(run.Partition)
 	if p.asOf >= rev {
 		fill(out, Covered)
@@ -321,7 +328,7 @@ func (l *Ledger) run(run *Run, segment ulid.ULID, rev coordination.Revision, out
 // marker folds a marker at each of its partitions, but where the head is past it or the topic is gone.
 func (l *Ledger) marker(m *Marker, rev coordination.Revision, obs Observer) {
 	for _, tp := range m.Partitions {
-		if l.byID[tp.Topic] == nil {
+		if l.byID[tp.Topic] == nil || !l.takes(tp, rev) {
 			continue
 		}
 		p := l.grow(tp)
@@ -339,15 +346,5 @@ func (l *Ledger) marker(m *Marker, rev coordination.Revision, obs Observer) {
 func fill(out []Outcome, k Kind) {
 	for i := range out {
 		out[i] = Outcome{k, -1}
-	}
-}
-
-// applyLate gives topic events three revisions late, as a second watch might (only without rule TopicsInStream).
-func (l *Ledger) applyLate(rev coordination.Revision, obs Observer) {
-	for len(l.late) > 0 && l.late[0].Revision+3 <= rev {
-		e := l.late[0]
-		l.late = l.late[1:]
-		// A malformed topic stops an unbroken ledger; this one is broken on purpose.
-		_ = l.topic(l.keys.ParseLog(e.Key).Name, &e, obs)
 	}
 }

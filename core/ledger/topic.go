@@ -20,6 +20,9 @@ type Topic struct {
 	Mod coordination.Revision `json:"-"` // of its key
 }
 
+// Has says whether the topic has this partition.
+func (t *Topic) Has(partition int32) bool { return 0 <= partition && partition < t.Partitions }
+
 // Encode gives the value of the topic's key: readable JSON.
 func (t *Topic) Encode() []byte {
 	b, err := json.Marshal(t)

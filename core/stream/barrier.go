@@ -36,13 +36,16 @@ func (b *barriers) use(w coordination.Watcher) {
 }
 
 // Barrier returns once the ledger holds everything that was acknowledged anywhere before the
-// call: a linearizable read gives revision R, then the watch must have come to R.
+// call: a linearizable read gives revision R, then the watch must have come to R. A Stream that visits reads what it wants.
 //
 // A round that is already running may have read R before this call, so its result is
 // not good enough: callers join the next one.
 func (s *Stream) Barrier(ctx context.Context) error {
 	if !rule.On(rule.BarrierBeforeRefusal) {
 		return nil
+	}
+	if s.Visits {
+		return s.read(ctx, 0)
 	}
 	b := &s.barriers
 	b.Lock()

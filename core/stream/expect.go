@@ -30,8 +30,9 @@ type Expectation struct {
 }
 
 // Expect must be called before the commit is sent; Forget after.
-func (s *Stream) Expect(id ulid.ULID) *Expectation {
+func (s *Stream) Expect(id ulid.ULID, c *ledger.Commit) *Expectation {
 	e := &Expectation{s: s, key: id.String(), learned: make(chan *Learned, 1)}
+	c.Partitions(func(tp record.TopicPartition) { s.Want(tp) })
 	s.waiters.Lock()
 	s.waiters.expected[e.key] = e
 	s.waiters.Unlock()
@@ -68,6 +69,9 @@ func (s *Stream) resolve(folded map[string]*Learned) {
 // bootstrap jumped over it, Outcomes is nil: the outcome is unknown unless the
 // producer's window tells.
 func (e *Expectation) Wait(ctx context.Context, rev coordination.Revision) (*Learned, error) {
+	if e.s.Visits {
+		return e.visit(ctx, rev)
+	}
 	stalled := time.NewTimer(silenceMax)
 	defer stalled.Stop()
 	for {
@@ -98,6 +102,9 @@ func (e *Expectation) Wait(ctx context.Context, rev coordination.Revision) (*Lea
 
 // WaitRevision waits until the ledger has folded up to rev.
 func (s *Stream) WaitRevision(ctx context.Context, rev coordination.Revision) error {
+	if s.Visits {
+		return s.read(ctx, 0)
+	}
 	stalled := time.NewTimer(silenceMax)
 	defer stalled.Stop()
 	for {
@@ -142,11 +149,16 @@ type Reader struct {
 	s          *Stream
 	partitions []record.TopicPartition
 	news       chan struct{} // holds one
+	stop       func()        // of what reads for it
 }
 
 // Subscribe makes a Reader; Close it.
 func (s *Stream) Subscribe(partitions []record.TopicPartition) *Reader {
-	r := &Reader{s: s, partitions: partitions, news: make(chan struct{}, 1)}
+	r := &Reader{s: s, partitions: partitions, news: make(chan struct{}, 1), stop: func() {}}
+	if s.Visits {
+		s.Want(partitions...)
+		defer s.poll(r)
+	}
 	s.waiters.Lock()
 	defer s.waiters.Unlock()
 	for _, tp := range partitions {
@@ -165,6 +177,7 @@ func (r *Reader) News() <-chan struct{} { return r.news }
 
 // Close ends the subscription.
 func (r *Reader) Close() {
+	r.stop()
 	r.s.waiters.Lock()
 	defer r.s.waiters.Unlock()
 	for _, tp := range r.partitions {

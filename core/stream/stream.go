@@ -45,6 +45,10 @@ type Settings struct {
 	// MayBegin is asked before a cluster is made in an etcd that has none. Its error says why not; ErrLost ends Run, unless this
 	// instance has served a cluster: then it waits for it to be restored. May be nil.
 	MayBegin func(ctx context.Context) error
+	// Visits: nobody runs Run; the log is read when it is asked for (visit.go).
+	Visits bool
+	// PollEvery is how often a Reader's partitions are read while it is open, for a Stream that Visits; 0: 200 ms.
+	PollEvery time.Duration
 }
 
 // Stream follows the log. Run must be running for anything to happen.
@@ -67,6 +71,7 @@ type Stream struct {
 	ids      ids
 	behind   chan struct{} // somebody waits for a revision that does not come
 	another  chan struct{} // another etcd, or era, answers where ours did
+	visit    visit
 }
 
 // New makes a Stream; Run starts it.
@@ -75,6 +80,7 @@ func New(s Settings) *Stream {
 		s.PageMax = 1000
 	}
 	st := &Stream{Settings: s, behind: make(chan struct{}, 1), another: make(chan struct{}, 1)}
+	st.visit.init()
 	st.waiters.advanced = make(chan struct{})
 	st.waiters.expected = map[string]*Expectation{}
 	st.waiters.readers = map[record.TopicPartition]map[*Reader]struct{}{}
@@ -108,6 +114,9 @@ func (s *Stream) Ready() error {
 // TopicByName finds a topic in the ledger as it is now.
 func (s *Stream) TopicByName(name string) (t *ledger.Topic, ok bool) {
 	_ = s.View(func(l *ledger.Ledger) { t, ok = l.TopicByName(name) })
+	if !ok {
+		s.visit.wantTopic(name)
+	}
 	return t, ok
 }
 

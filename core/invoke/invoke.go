@@ -1,0 +1,153 @@
+// Package invoke is an instance for as long as one request: what a function is made of that is frozen between
+// invocations and may never be thawed.
+//
+//	Begin   one read of etcd: floor, stamp, format, the topics that the request names
+//	Add     batches gather; nothing is sent
+//	Wait    (on an outcome) one PUT, one commit, one read at the commit's revision; each batch has its outcome
+//	End     what was added and never waited for is dropped; nothing is left on its way
+//
+// There is no watch, lease, timer or goroutine that outlives an invocation, and nothing rests on how much time lies between
+// two. What an environment keeps is memory: state of partitions that it has folded, idle connections, bytes in a small cache. Each
+// invocation checks it against etcd before it is shown, and drops it where another era began.
+//
+// Owns: composition for functions. Does not own: the write path (core/ingest, demand.go), the read path (core/fetch), reading the
+// log in visits (core/stream, visit.go), the partial fold (core/ledger, partial.go), and events (functions/).
+package invoke
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/ingest"
+	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/txn"
+	"github.com/firnlog/firnlog/objectstore"
+)
+
+// ErrBusy: an environment serves one invocation at a time.
+var ErrBusy = errors.New("the environment serves another invocation")
+
+// Settings of an Environment.
+type Settings struct {
+	Store   objectstore.Store
+	KV      coordination.KV
+	Cluster string
+	Now     func() time.Time
+	Entropy io.Reader // of ids
+	Log     *slog.Logger
+	// MayBegin is asked before a cluster is made where etcd has none; nil: none is made.
+	MayBegin func(ctx context.Context) error
+	// Margin is kept at the end of an invocation for its answer.
+	Margin     time.Duration
+	CacheBytes int64
+	Topics     topic.Settings
+	NewTopicID func() record.TopicID
+}
+
+// Environment is what lives as long as the process, frozen or not.
+type Environment struct {
+	Settings
+	Stream    *stream.Stream
+	Ingest    *ingest.Ingest
+	Reader    *fetch.Fetcher
+	Admin     *topic.Admin
+	Producers *txn.ProducerIDs
+	mu        struct {
+		sync.Mutex
+		busy     bool
+		deadline time.Time
+	}
+}
+
+const (
+	segmentBytes     = 64 << 20 // more than an invocation can bring: it is one segment
+	memoryMax        = 128 << 20
+	responseBytesMax = 6 << 20 // of an invocation's answer
+	loadsMax         = 4
+	tailAge          = 2 * time.Minute
+	linger           = time.Hour // who waits flushes
+	timeMax          = 15 * time.Minute
+)
+
+// New puts an environment together; it sends nothing.
+func New(s Settings) *Environment {
+	e := &Environment{Settings: s}
+	keys := coordination.NewKeys(s.Cluster)
+	e.Stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: s.Now, Entropy: s.Entropy, Log: s.Log, Visits: true, MayBegin: s.MayBegin})
+	bytes := cache.New(s.CacheBytes, s.CacheBytes)
+	e.Ingest = ingest.New(ingest.Settings{
+		Store: s.Store, KV: s.KV, Keys: keys, Stream: e.Stream, Cache: bytes, Now: s.Now, Log: s.Log,
+		Linger: linger, SegmentBytes: segmentBytes, MemoryMax: memoryMax, UploadsMax: 1, GiveUpAfter: timeMax, FlushBefore: e.flushBefore,
+	})
+	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
+	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
+	e.Producers = txn.NewProducerIDs(s.KV, keys, e.Stream)
+	return e
+}
+
+// Begin begins an invocation, which ends with ctx or with End. The context that it gives ends Margin before ctx does.
+// ledger.ErrFormat: this build is too old for the cluster. Other errors are stream.ErrNotReady: try again.
+func (e *Environment) Begin(ctx context.Context, need stream.Need) (context.Context, context.CancelFunc, error) {
+	end, limited := ctx.Deadline()
+	if !limited {
+		end = e.Now().Add(timeMax)
+	}
+	end = end.Add(-e.Margin)
+	e.mu.Lock()
+	busy := e.mu.busy
+	if !busy {
+		e.mu.busy, e.mu.deadline = true, end
+	}
+	e.mu.Unlock()
+	if busy {
+		return nil, nil, ErrBusy
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	if err := e.Stream.Visit(ctx, need); err != nil {
+		cancel()
+		e.End()
+		return nil, nil, fmt.Errorf("begin: %w", err)
+	}
+	return ctx, cancel, nil
+}
+
+// End ends the invocation: nothing of it is left on its way.
+func (e *Environment) End() {
+	e.Ingest.Drop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mu.busy = false
+}
+
+// flushBefore is when the present invocation must be over.
+func (e *Environment) flushBefore() time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mu.deadline
+}
+
+// Topic finds a topic by name; what Begin did not name is read.
+func (e *Environment) Topic(ctx context.Context, name string) (*ledger.Topic, error) {
+	t, ok := e.Stream.TopicByName(name)
+	if ok {
+		return t, nil
+	}
+	if err := e.Stream.Barrier(ctx); err != nil {
+		return nil, err
+	}
+	if t, ok = e.Stream.TopicByName(name); !ok {
+		return nil, fmt.Errorf("%w: %q", topic.ErrUnknownTopic, name)
+	}
+	return t, nil
+}
