@@ -187,6 +187,7 @@ func (a *attempt) begin(ctx context.Context) error {
 
 // present is what etcd held at one revision.
 type present struct {
+	format []byte
 	name   coordination.Item // of the fork
 	source coordination.Item
 	heads  []coordination.Item // of the source, by partition
@@ -234,7 +235,7 @@ func (a *attempt) read(ctx context.Context) (*present, error) {
 	if format := a.Stream.FormatValue(); format == nil || !bytes.Equal(snap.Items[0].Value, format) {
 		return nil, fmt.Errorf("fork: log/format is %q: %w", snap.Items[0].Value, ledger.ErrEra)
 	}
-	now := &present{name: snap.Items[1], source: snap.Items[2], heads: snap.Items[3:]}
+	now := &present{format: snap.Items[0].Value, name: snap.Items[1], source: snap.Items[2], heads: snap.Items[3:]}
 	if now.source.Create == 0 {
 		return now, fmt.Errorf("%w: %q", topic.ErrUnknownTopic, a.From)
 	}
@@ -255,7 +256,7 @@ func (a *attempt) write(ctx context.Context, now *present, heads [][]byte, out R
 	t.Name, t.ID, t.Configs = a.Name, a.NewID(), maps.Clone(a.source.Configs)
 	out.Topic = &t
 	guards := []coordination.Guard{
-		coordination.ValueIs(a.Keys.Format(), a.Stream.FormatValue()), coordination.Missing(now.name.Key), coordination.ModIs(now.source.Key, now.source.Mod),
+		coordination.ValueIs(a.Keys.Format(), now.format), coordination.Missing(now.name.Key), coordination.ModIs(now.source.Key, now.source.Mod),
 	}
 	changes := []coordination.Change{coordination.PutKey(now.name.Key, t.Encode())}
 	for p, value := range heads {
