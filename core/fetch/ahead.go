@@ -93,7 +93,7 @@ func endOf(batches []byte) (end record.Offset, ok bool) {
 // readAhead loads the piece that holds offset, if it is settled and not here. Nobody waits for it; a failure is for the
 // reader to meet.
 func (f *Fetcher) readAhead(ctx context.Context, tp record.TopicPartition, offset record.Offset) {
-	if !f.ahead.TryAcquire(1) {
+	if f.NoReadAhead || !f.ahead.TryAcquire(1) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)

@@ -42,6 +42,9 @@ type Settings struct {
 	ResponseBytesMax int           // bound of one answer, whatever the client asks for
 	LoadsMax         int           // GETs at a time for one request
 	TailAge          time.Duration // segments younger than this before the stamp are kept hot
+	// NoReadAhead: blocks are read when somebody waits for them only, where nothing may go on in the background (a function) or
+	// what runs at the same time must not matter (a simulation).
+	NoReadAhead bool
 }
 
 // Fetcher is the read path of one instance.
