@@ -131,6 +131,9 @@ func (k *Keeper) writeOne(ctx context.Context, n now) error {
 	}
 	entries, count := c.encode()
 	if count > 0 {
+		if err := k.still(ctx, n); err != nil {
+			return err
+		}
 		id, err := k.newID(n.stamp)
 		if err != nil {
 			return err

@@ -39,3 +39,13 @@ func (k *Keeper) look(ctx context.Context) (n now, err error) {
 	}
 	return n, nil
 }
+
+// still is nil while etcd is in the era that n was in: what was read in between is of that era. One that was rebuilt meanwhile has other
+// keys and other changes at the same revisions, which must not be kept under the old era's name.
+func (k *Keeper) still(ctx context.Context, n now) error {
+	after, err := k.look(ctx)
+	if err == nil && after.era != n.era {
+		err = fmt.Errorf("what was read in era %s may be of era %s: %w", n.era, after.era, ledger.ErrEra)
+	}
+	return err
+}

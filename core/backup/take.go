@@ -78,6 +78,9 @@ func (k *Keeper) take(ctx context.Context) (root Root, err error) {
 	if k.Now().Sub(started) > takeMax {
 		return root, fmt.Errorf("take backup %s: %w: %v", id, ErrTooSlow, k.Now().Sub(started))
 	}
+	if err := k.still(ctx, n); err != nil {
+		return root, fmt.Errorf("take backup %s: %w", id, err)
+	}
 	object, err := seal(magicRoot, root, nil)
 	if err == nil {
 		err = k.put(ctx, RootKey(id), object)
