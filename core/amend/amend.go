@@ -47,6 +47,8 @@ type Amendment struct {
 	Edit   Edit
 	// Objects are settled objects that the manifest refers to anew; they were put and checked before.
 	Objects []ulid.ULID
+	// Format as of reference.Change.
+	Format []byte
 }
 
 // triesMax is how often the manifest is read anew because somebody else has swapped it.
@@ -120,7 +122,7 @@ func (a *Amender) once(ctx context.Context, am Amendment, old *ledger.Manifest) 
 		return reference.Open, err
 	}
 	out, err := a.swapper.Swap(ctx, []reference.Change{{
-		Partition: am.Partition, Remove: am.Remove, Objects: append(objects, am.Objects...),
+		Partition: am.Partition, Remove: am.Remove, Objects: append(objects, am.Objects...), Format: am.Format,
 		Manifest: &reference.Manifest{Old: idOf(old), New: next},
 	}})
 	return out[0], err

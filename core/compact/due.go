@@ -28,6 +28,7 @@ type job struct {
 	manifest *ledger.Manifest
 	spans    []ledger.Span // of the head, after the manifest, settled or inline, below the last stable offset
 	aborted  []ledger.Aborted
+	format   []byte // of the era of all this: keys are learnt from spans that another era may not have
 
 	progress manifest.Compaction
 	limit    record.Offset // min.compaction.lag.ms: what lies beyond is too young
@@ -77,6 +78,7 @@ func (c *Compactor) candidates() (jobs []*job, err error) {
 				tp := record.TopicPartition{Topic: t.ID, Partition: i}
 				alive[tp] = true
 				j := jobOf(tp, t, l.Partition(tp))
+				j.format = l.FormatValue()
 				if seen, ok := c.seen[tp]; j.settled > j.start && (!ok || seen.settled != j.settled || !now.Before(seen.again)) {
 					jobs = append(jobs, j)
 				}

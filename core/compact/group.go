@@ -193,6 +193,7 @@ func compacted(root *manifest.Root, end record.Offset, next manifest.Compaction)
 }
 
 func (g *group) commit(ctx context.Context, next manifest.Compaction, am amend.Amendment) error {
+	am.Format = g.walk.job.format
 	out, err := g.walk.Amender.Amend(ctx, am)
 	if err != nil {
 		return err

@@ -40,6 +40,9 @@ type Change struct {
 	Manifest *Manifest
 	// Objects are referred to anew through the manifest: its pages, and objects that it lists and this head never had.
 	Objects []ulid.ULID
+	// Format is log/format as of what the change was concluded from, where that is more than the references that it replaces; nil: it is
+	// not. In another era the same references may be followed by other records.
+	Format []byte
 }
 
 // Manifest swaps the manifest of a partition.

@@ -164,6 +164,11 @@ func (s *Swapper) read(ctx context.Context, changes []Change, out []Outcome) (*p
 	if err != nil {
 		return nil, fmt.Errorf("read heads: %w", err)
 	}
+	for i := range changes {
+		if f := changes[i].Format; f != nil && !bytes.Equal(f, format) {
+			return nil, fmt.Errorf("swap references that were read when log/format was %q: %w", f, ledger.ErrEra)
+		}
+	}
 	if !bytes.Equal(format, snap.Items[1].Value) {
 		return nil, fmt.Errorf("swap references: log/format is %q: %w", snap.Items[1].Value, ledger.ErrEra)
 	}
