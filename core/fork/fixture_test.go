@@ -118,7 +118,7 @@ func (f *fixture) fork(from, name string, at time.Time) fork.Result {
 	}
 	f.topics[name] = f.topics[from].fork(got.Topic.ID, at)
 	for p := range partitions {
-		if end := record.Offset(f.topics[name].logs[p].next); got.Partitions[p].End != end {
+		if end := f.topics[name].logs[p].next; got.Partitions[p].End != end {
 			f.t.Fatalf("fork %s of %s, partition %d: ends at %d, want %d", name, from, p, got.Partitions[p].End, end)
 		}
 	}
@@ -169,6 +169,9 @@ func (f *fixture) exact() {
 	}
 	if got, want := slices.Sorted(slices.Values(f.Bucket())), slices.Sorted(maps.Keys(named)); !slices.Equal(got, want) {
 		f.t.Fatalf("the bucket holds %d objects:\n%s\nreferred to are %d:\n%s", len(got), strings.Join(got, "\n"), len(want), strings.Join(want, "\n"))
+	}
+	if n := f.settler.Damaged(); n > 0 {
+		f.t.Errorf("settling takes %d stretches for damaged", n)
 	}
 	f.sound()
 }

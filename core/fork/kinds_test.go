@@ -13,6 +13,7 @@ import (
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/compact"
 	"github.com/firnlog/firnlog/core/coretest"
+	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/restore"
@@ -100,6 +101,29 @@ func TestFork_AtATimeReadsNoMoreThanTheLookBack(t *testing.T) {
 	})
 }
 
+// A fork of a part counts that part alone against retention.bytes.
+func TestFork_RetentionCountsWhatIsShared(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		f.topic("t", "retention.bytes", "30000")
+		for range 15 {
+			f.flush("t", 0, 30)
+			time.Sleep(2 * time.Minute)
+			f.settle()
+		}
+		got := f.fork("t", "f", f.topics["t"].when(25, 1))
+		h := f.head(got.Topic.ID, 0)
+		if h.Manifest == nil || h.Manifest.End < got.Partitions[0].End || got.Bytes > 30_000 {
+			f.t.Fatalf("%+v, %+v", got, h.Manifest)
+		}
+		f.do(f.retainer.Step, f.retainer.Step)
+		if h = f.head(f.topics["t"].id, 0); h.LogStart == 0 {
+			f.t.Error("nothing of the source has expired")
+		}
+		delete(f.topics, "t")
+		f.check()
+	})
+}
+
 // compacted is what a compacted partition says of each key.
 func compacted(in *coretest.Instance, tp record.TopicPartition) map[string]string {
 	out := map[string]string{}
@@ -109,6 +133,24 @@ func compacted(in *coretest.Instance, tp record.TopicPartition) map[string]strin
 		out[value[:1]] = value
 	}
 	return out
+}
+
+// keyed writes records of seven keys, and notes the latest of each.
+func (f *fixture) keyed(tp record.TopicPartition, rounds int, latest map[string]string) {
+	f.t.Helper()
+	for i := range rounds {
+		f.count++
+		time.Sleep(5 * time.Millisecond)
+		key := fmt.Sprint(i % 7)
+		latest[key] = key + fmt.Sprintf("%03d", f.count)
+		b := record.NewBatch(record.Settings{})
+		b.Append(time.Now().UnixMilli(), []byte(key), []byte(latest[key]+strings.Repeat("z", 60)))
+		sealed, err := b.Seal()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.a.MustProduce(ingest.Incoming{Partition: tp, Batch: sealed})
+	}
 }
 
 func TestFork_OfACompactedTopicIsCompactedOnItsOwn(t *testing.T) {
@@ -121,21 +163,7 @@ func TestFork_OfACompactedTopicIsCompactedOnItsOwn(t *testing.T) {
 		compactor := compact.New(s)
 		f.a.Barrier()
 		latest := map[record.TopicPartition]map[string]string{tp: {}}
-		write := func(tp record.TopicPartition, rounds int) {
-			for i := range rounds {
-				f.count++
-				time.Sleep(5 * time.Millisecond)
-				key := fmt.Sprint(i % 7)
-				value := key + fmt.Sprintf("%03d", f.count)
-				b := record.NewBatch(record.Settings{})
-				b.Append(time.Now().UnixMilli(), []byte(key), []byte(value+strings.Repeat("z", 60)))
-				sealed, _ := b.Seal()
-				in := coretest.Plain(tp, "")
-				in.Batch = sealed
-				f.a.MustProduce(in)
-				latest[tp][key] = value
-			}
-		}
+		write := func(tp record.TopicPartition, rounds int) { f.keyed(tp, rounds, latest[tp]) }
 		work := func() {
 			for range 3 {
 				f.settle()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/fetch"
+	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/txn"
 )
@@ -78,6 +79,20 @@ func (f *fixture) produce(name string, p int32, records int, id string) {
 		f.t.Fatalf("%s/%d: offset %d, want %d", name, p, b.base, l.next)
 	}
 	l.batches, l.next = append(l.batches, b), b.end()
+}
+
+// flush writes several batches at once, a millisecond apart: one span.
+func (f *fixture) flush(name string, p int32, batches int) {
+	f.t.Helper()
+	l, tp := f.topics[name].logs[p], record.TopicPartition{Topic: f.topics[name].id, Partition: p}
+	var all []ingest.Incoming
+	for i := range batches {
+		b := batchModel{base: l.next, ms: time.Now().UnixMilli() + int64(i), values: []string{f.value()}}
+		l.batches, l.next = append(l.batches, b), b.end()
+		all = append(all, coretest.Batch(tp, record.Settings{}, b.ms, b.values...))
+	}
+	f.a.MustProduce(all...)
+	time.Sleep(time.Duration(batches) * time.Millisecond)
 }
 
 // begin gives the open transaction of an id.

@@ -48,6 +48,7 @@ func (f *fixture) step(i int, o op) {
 	id := fmt.Sprintf("x%d", o.c%3)
 	switch p := int32(o.b % partitions); o.kind {
 	case "produce":
+		f.flush(name, p, 1+o.a%4)
 		for range 1 + o.c%12 {
 			f.produce(name, p, 1+o.c%3, "")
 		}
