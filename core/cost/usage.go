@@ -159,7 +159,7 @@ func (m *meter) manifest(ctx context.Context, h *held) (c counted, err error) {
 	if h.manifest == nil || h.manifest.End <= h.start {
 		return c, nil
 	}
-	name := fmt.Sprintf("%s %d", h.manifest.Key(h.tp), h.start)
+	name := fmt.Sprintf("%s %d %d", h.manifest.Key(h.tp), h.start, h.manifest.End) // a fork may share a part
 	if known, ok := m.known[name]; ok {
 		m.still[name] = known
 		return known, nil
