@@ -21,10 +21,13 @@ func (b *Broker) settling(store objectstore.Store, keys coordination.Keys) (*set
 		},
 	}.Defaults()
 	s.Bytes, s.Age, s.Workers = int64(b.SettleBytes), b.SettleAge, b.SettleJobs
+	if s.Age > 0 { // a short age is for a short while altogether
+		s.Rest = min(s.Rest, s.Age)
+	}
 	settler := settle.New(s)
 	b.metrics.Gauge("firnlog_settle_damaged", "Stretches of partitions that could not be read when they were last to be settled.", func() float64 { return float64(settler.Damaged()) })
 	if s.Age == 0 || s.Bytes == 0 {
 		return settler, nil
 	}
-	return settler, []upkeep.Step{{Name: "settle", Every: settleEvery, Do: settler.Run}}
+	return settler, []upkeep.Step{{Name: "settle", Every: min(settleEvery, s.Age), Do: settler.Run}}
 }

@@ -112,9 +112,8 @@ func (c *checker) starts() {
 	if s.age == 0 && s.size == 0 && start != c.p.deleted {
 		c.bad("the log starts at %d, but nothing before it was deleted but what is below %d", start, c.p.deleted)
 	}
-	size := int64(0)
-	for at := int(c.p.deleted); at < int(start); at++ {
-		if e := &c.p.log[at]; s.age > 0 && e.isData() && e.age(c.now) < s.age {
+	for at := c.p.deleted; at < start; at++ {
+		if e := &c.p.log[at]; s.age > 0 && e.isData() && e.age(c.now) < s.age && !c.mayBeCompacted(at) {
 			c.bad("the log starts at %d, but offset %d is %v old", start, at, e.age(c.now))
 			break
 		}
@@ -127,7 +126,7 @@ func (c *checker) starts() {
 			c.bad("offset %d is there, %v old", c.all.records[0].offset, first.age(c.now))
 		}
 	}
-	if size = c.all.bytes; s.size > 0 {
+	if size := c.all.bytes; s.size > 0 {
 		c.f.oversize = max(c.f.oversize, size-s.size)
 		if size-s.size > c.late.size {
 			c.bad("%d bytes are there, %d may be", size, s.size)
@@ -136,6 +135,23 @@ func (c *checker) starts() {
 			c.bad("%d bytes are there, %d may be, and the log starts at %d", size, s.size, start)
 		}
 	}
+}
+
+// mayBeCompacted says that log compaction may have taken a record: what it leaves can then expire before that record would have.
+func (c *checker) mayBeCompacted(at record.Offset) bool {
+	e := &c.p.log[at]
+	key, value := c.p.topic.content(e.n)
+	if !c.p.topic.compact || value == nil || e.isAborted() {
+		return c.p.topic.compact
+	}
+	for i := at + 1; int(i) < len(c.p.log); i++ {
+		if newer := &c.p.log[i]; newer.isCommitted() {
+			if k, _ := c.p.topic.content(newer.n); bytes.Equal(k, key) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // whole: without log compaction nothing is missing between start and end.

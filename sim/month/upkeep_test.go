@@ -113,6 +113,7 @@ func (w *world) pass(d time.Duration, hour func(n int)) {
 		}
 		w.chaos((n + 1) / rounds)
 		w.hourly(w.members[turn])
+		w.do("journal", w.members[turn].keeper.WriteJournal) // in time, as it is every ten seconds
 		w.compactHistory()
 		if hour != nil {
 			hour((n + 1) / rounds)

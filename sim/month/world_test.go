@@ -63,7 +63,8 @@ type member struct {
 	chill   *chill.Chiller
 	keeper  *backup.Keeper
 	admin   *topic.Admin
-	last    string // what the last job was
+	dead    func() bool // it was killed
+	doing   string      // what it did when it was killed
 }
 
 func newWorld(t *testing.T, s scale) *world {
@@ -117,7 +118,7 @@ func (m *member) build() {
 	m.chill = chill.New(hs)
 	m.keeper = backup.New(backup.Settings{
 		Store: m.Store, KV: m.KV, Cluster: "test", Now: m.Now, Entropy: rand.NewChaCha8([32]byte{byte(w.born), byte(w.born >> 8)}), Log: log, Holder: m.Name,
-		JournalEvery: w.round, BackupEvery: 6 * time.Hour, Keep: 3, KeepFor: 24 * time.Hour, LeaseTTL: time.Minute,
+		JournalEvery: w.round, BackupEvery: time.Hour, Keep: 3, KeepFor: 24 * time.Hour, LeaseTTL: time.Minute,
 	})
 	m.admin = topic.New(m.KV, w.Keys, m.Stream, func() (id record.TopicID) {
 		w.count++
@@ -127,7 +128,9 @@ func (m *member) build() {
 
 // did notes a job that ended.
 func (m *member) did(kind string, in, out int64) {
-	m.last = kind
+	if m.dead != nil && m.dead() && m.doing == "" {
+		m.doing = kind
+	}
 	m.w.done.jobs[kind]++
 	m.w.done.in, m.w.done.out = m.w.done.in+in, m.w.done.out+out
 }
