@@ -63,6 +63,18 @@ test-tools: apache-kafka build ## Apache Kafka's command-line tools against firn
 sim: ## the simulated histories of one seed: make sim SEED=n
 	go test ./sim -run 'Test(Sim|Queues)$$' -count=1 -v -args -seed=$(SEED)
 
+.PHONY: month
+month: ## a month of 200 topics with all policies, in a quarter of an hour: draws docs/month.svg and prints the tables of docs/FIGURES.md
+	go test ./sim/month -run 'Month_OfAllPolicies' -count=1 -timeout 60m -v -args -month -draw=$(CURDIR)/docs/month.svg
+
+.PHONY: figures-life
+figures-life: ## requests and dollars of a GiB and a TiB through the whole life (minutes, 10 GiB of memory)
+	go test ./sim/month -run Life -count=1 -timeout 60m -v -args -life
+
+.PHONY: test-kills
+test-kills: ## every maintenance job killed at each of its steps in three ways (some minutes)
+	go test ./sim/month -run Kill -count=1 -timeout 60m -v -args -kills
+
 .PHONY: demo
 demo: stack-tools ## produce and read real data with kcat, franz-go and Python, over three brokers on MinIO and etcd
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
@@ -152,6 +164,19 @@ system-packages:
 include tests/clients/clients.mk
 include tests/ui/ui.mk
 include tests/rest/rest.mk
+
+# Lambda's functions as it takes them: one zip each with a program for arm64 called bootstrap. The layout is reproducible, so that an
+# unchanged function is an unchanged zip.
+FUNCTIONS := producer reader admin
+ZIP_BYTES_MAX := 15728640
+.PHONY: package
+package: ## the Lambda functions as zips in dist/, for arm64, at most 15 MiB each
+	@for f in $(FUNCTIONS); do \
+		mkdir -p dist/$$f && GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build -tags lambda.norpc -trimpath -ldflags '-s -w -buildid=' -o dist/$$f/bootstrap ./functions/$$f || exit 1; \
+		touch -d 2000-01-01 dist/$$f/bootstrap && rm -f dist/$$f.zip && (cd dist/$$f && python3 -m zipfile -c ../$$f.zip bootstrap) || exit 1; \
+		size=$$(stat -c %s dist/$$f.zip); echo "dist/$$f.zip $$size bytes"; \
+		[ $$size -le $(ZIP_BYTES_MAX) ] || { echo "larger than 15 MiB"; exit 1; }; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built here

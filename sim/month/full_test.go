@@ -20,7 +20,7 @@ func TestMonth_OfAllPolicies(t *testing.T) {
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, scale{seed: *seedFlag, topics: 200, batches: 60, round: 10 * time.Minute, bytes: 48 << 10, records: 8})
-		all, what := w.run(*daysFlag, patience{age: 4 * day, compact: 12 * time.Hour, size: 4 * 48 << 10})
+		all, what := w.run(*daysFlag, patience{age: 4 * day, compact: 36 * time.Hour, size: 4 * 48 << 10})
 		w.write(all, what)
 		w.flat(all, 7*day)
 	})

@@ -181,7 +181,7 @@ func TestLife_RequestsOfAGiBStayInBudget(t *testing.T) {
 		partitions   int32
 		shrink       int64
 		gib, sliceOf int64
-	}{{12, 64, 48, 8}, {1000, 128, 200, 0}} {
+	}{{12, 64, 48, 8}, {1000, 128, 100, 0}} {
 		gib := c.gib
 		if !*lifeFlag {
 			gib = c.sliceOf
