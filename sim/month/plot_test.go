@@ -21,7 +21,7 @@ func TestDraw_GivesWellFormedXMLOfAllKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"first", "second", "8 KiB", "a &amp; b", "polygon"} {
+	for _, want := range []string{"first", "second", "5 KiB", "a &amp; b", "polygon"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("no %q in\n%s", want, svg)
 		}

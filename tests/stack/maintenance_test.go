@@ -25,7 +25,7 @@ func TestKill_DuringMaintenanceLosesNothing(t *testing.T) {
 	tr := startTraffic(t, c.Seeds(), "maintained", 1)
 	store := bucketOf(t, c)
 	kinds := map[string]int{}
-	for i := range rounds(4) {
+	for i := range rounds(2) {
 		made := newest(t, store)
 		harness.Await(t, time.Minute, "maintenance makes objects", func() error {
 			if newest(t, store) == made {
