@@ -84,6 +84,9 @@ func (a *Archive) load(ctx context.Context, key string, read func(ctx context.Co
 		return v, nil
 	}
 	ch := a.loads.DoChan(key, func() (any, error) {
+		if v, ok := a.lookup(key); ok {
+			return v, nil // a load ended since the look above
+		}
 		v, size, err := read(context.WithoutCancel(ctx))
 		if err != nil {
 			return nil, err

@@ -155,6 +155,9 @@ func (c *Cache) Load(ctx context.Context, h Heat, key string, load func(ctx cont
 		return o, nil
 	}
 	ch := c.loads.DoChan(key, func() (any, error) {
+		if o, ok := c.Lookup(key); ok {
+			return o, nil // a load ended since the look above
+		}
 		c.misses.Add(1)
 		b, err := load(context.WithoutCancel(ctx))
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/fetch"
@@ -29,6 +30,7 @@ const (
 type mirage struct {
 	objectstore.Store
 	base map[string]record.Offset // of the objects
+	wait time.Duration            // that a GET of a block takes
 }
 
 func (m *mirage) Get(ctx context.Context, key string, offset, length int64) ([]byte, error) {
@@ -39,6 +41,7 @@ func (m *mirage) Get(ctx context.Context, key string, offset, length int64) ([]b
 	if offset < 8 || (offset-8)%segment.BlockBytes != 0 || length != segment.BlockBytes {
 		return nil, fmt.Errorf("%d bytes from %d of %s is no block: %w", length, offset, key, objectstore.ErrRange)
 	}
+	time.Sleep(m.wait)
 	base += record.Offset((offset-8)/segment.BlockBytes) * blockRecords
 	value := make([]byte, segment.BlockBytes-record.HeaderSize-13)
 	copy(value, fmt.Sprint(base))
@@ -55,7 +58,7 @@ func stampAt(offset record.Offset) int64 { return 1_700_000_000_000 + int64(offs
 
 // gibibytes makes a partition of so many, in objects of 64 MiB, spilled 16 at a time.
 func (l *library) gibibytes(n int) *mirage {
-	m := &mirage{l.Disk, map[string]record.Offset{}}
+	m := &mirage{Store: l.Disk, base: map[string]record.Offset{}}
 	var lists [][]manifest.Entry
 	at := record.Offset(0)
 	for range n {
@@ -163,6 +166,7 @@ func TestFetch_CatchUpIsAGETForEachBlockAndReadAhead(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := newLibrary(t)
 			disk := l.gibibytes(20) // more than a page
+			disk.wait = time.Millisecond
 			l.publish()
 			in := l.Instance("a", coretest.Options{}).Ready()
 			r := newReader(in, disk, 64<<20)
@@ -170,16 +174,16 @@ func TestFetch_CatchUpIsAGETForEachBlockAndReadAhead(t *testing.T) {
 			from := l.head.Next - (64*objectBlocks+blocks/2)*blockRecords // over the end of the page
 			at, waited := from, 0
 			for end := from + blocks*blockRecords; at < end; {
-				before := r.gets()
+				began := time.Now()
 				got := r.read(t, l.tp, at, bytesMax, false)
 				if firstOf(t, got) != at {
 					t.Fatalf("at %d: batch at %d", at, firstOf(t, got))
 				}
-				if r.gets() > before {
+				if time.Since(began) > 0 {
 					waited++
 				}
 				at += record.Offset(len(got.Batches)/segment.BlockBytes) * blockRecords
-				synctest.Wait() // what is read ahead has come
+				time.Sleep(2 * disk.wait) // of the bubble: what is read ahead has come
 			}
 			read := int64(at-from) / blockRecords
 			if n := r.gets(); n > read+10 {
