@@ -12,6 +12,8 @@ import (
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/topic"
 	"github.com/firnlog/firnlog/core/upkeep"
 )
 
@@ -245,6 +247,25 @@ func TestLearn_ACheckpointBehindTheCommitHidesNothing(t *testing.T) {
 		}
 		if heads := c.Items(c.Keys.Heads()); len(heads) != 1 {
 			t.Errorf("%d heads: the checkpoint was to pass the commit", len(heads))
+		}
+	})
+}
+
+// What an environment remembers of topics is shown only after it was read again.
+func TestTopic_OneThatWasDeletedMeanwhileIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, tp := stage(t)
+		e := newEnvironment(c, "f")
+		mustProduce(t, e, "t", coretest.Plain(tp, "a"))
+		c.DeleteTopic("t", tp.Topic)
+		ctx, done, err := e.Begin(t.Context(), stream.Need{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer done()
+		defer e.End()
+		if got, err := e.Topic(ctx, "t"); !errors.Is(err, topic.ErrUnknownTopic) {
+			t.Errorf("%+v, %v: want ErrUnknownTopic", got, err)
 		}
 	})
 }
