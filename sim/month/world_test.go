@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type world struct {
 	slots   []*partition // each as often as its traffic weighs
 	txns    []*client
 	count   uint64 // of records ever sent
+	tallies sync.Mutex
 	done    tally
 }
 
@@ -131,6 +133,8 @@ func (m *member) did(kind string, in, out int64) {
 	if m.dead != nil && m.dead() && m.doing == "" {
 		m.doing = kind
 	}
+	m.w.tallies.Lock() // two instances may be at work
+	defer m.w.tallies.Unlock()
 	m.w.done.jobs[kind]++
 	m.w.done.in, m.w.done.out = m.w.done.in+in, m.w.done.out+out
 }
