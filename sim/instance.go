@@ -213,7 +213,7 @@ func (in *instance) maintain(ctx context.Context) {
 
 // settles where this instance is one of those that do: where all do, one that was paused finds everything done by others.
 func (in *instance) settles(ctx context.Context) error {
-	if in.number >= in.w.Settlers {
+	if in.number >= in.w.Settlers || in.w.calm.Load() {
 		return nil
 	}
 	return in.settle.Run(ctx)

@@ -30,6 +30,7 @@ type world struct {
 	judge      *Judge
 	transcript *transcript
 	quiet      atomic.Bool // faults have healed
+	calm       atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
 	log        *slog.Logger
 	over       context.CancelFunc // ends the history at the first violation
 	nextUID    atomic.Int64
@@ -254,7 +255,9 @@ func (w *world) rest(ctx context.Context) {
 	if wait(ctx, w.TransactionMax) {
 		w.judge.NothingOpen()
 	}
-	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
+	w.calm.Store(true)
+	// Folders are swept every third time, and what is unreferenced is looked at twice.
+	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+9*w.SweepEvery+2*w.SweepGrace+3*time.Second) {
 		return
 	}
 	keys, key := w.judge.CommitKeys()
