@@ -160,13 +160,26 @@ func ask[T any](m *simMember, patience time.Duration, do func(context.Context, *
 			return out, errSilence
 		}
 		m.gate()
-		m.heard = m.record.Now()
+		m.hears()
 		return a.value, a.err
 	case <-ctx.Done():
 	case <-at.ctx.Done():
 		wait(m.ctx, back) // the connection ends
 	}
 	return out, errSilence
+}
+
+// hears notes an answer. That it has come does not undo the silence before it: the answer may be that the member was put out.
+func (m *simMember) hears() {
+	m.cutOff()
+	m.heard = m.record.Now()
+}
+
+// cutOff notes that the member has heard nothing for so long that the group may have put it out.
+func (m *simMember) cutOff() {
+	if m.record.Now()-m.heard > silenceMax {
+		m.record.Note(groups.Event{Start: m.heard, Kind: groups.Disturbed, Member: m.name, Note: "cut off"})
+	}
 }
 
 // coordinator asks some instance who it is.
@@ -220,9 +233,7 @@ const silenceMax = 3 * time.Second
 
 // gives notes what it owns no more.
 func (m *simMember) gives(kind groups.Kind, numbers []int32) {
-	if now := m.record.Now(); now-m.heard > silenceMax {
-		m.record.Note(groups.Event{Start: m.heard, Kind: groups.Disturbed, Member: m.name, Note: "cut off"})
-	}
+	m.cutOff()
 	old := stale{m.check(), map[int32]group.Committed{}}
 	for _, n := range numbers {
 		if m.next[n] >= 0 {
