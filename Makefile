@@ -64,7 +64,7 @@ sim: ## the simulated histories of one seed: make sim SEED=n
 	go test ./sim -run 'Test(Sim|Queues)$$' -count=1 -v -args -seed=$(SEED)
 
 .PHONY: month
-month: ## a month of 200 topics with all policies, in a quarter of an hour: draws docs/month.svg and prints the tables of docs/FIGURES.md
+month: ## a month of 200 topics with all policies, in some ten minutes: draws docs/month.svg and prints the tables of docs/FIGURES.md
 	go test ./sim/month -run 'Month_OfAllPolicies' -count=1 -timeout 60m -v -args -month -draw=$(CURDIR)/docs/month.svg
 
 .PHONY: figures-life

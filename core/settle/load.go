@@ -91,6 +91,9 @@ func (l *loader) start(ctx context.Context, loads int) {
 			for {
 				select {
 				case p := <-l.queue:
+					if ctx.Err() != nil {
+						return // select takes any case that is ready
+					}
 					l.get(ctx, p)
 				case <-ctx.Done():
 					return
