@@ -178,12 +178,12 @@ func TestConsumer_TwoOfAGroupShareItsPartitions(t *testing.T) {
 func TestConsumer_OneThatIsNotUsedIsGone(t *testing.T) {
 	a := newAPI(t)
 	a.topic("t", 1)
-	path := a.consumer("g", "c", `"consumer.instance.timeout.ms":1000`)
-	for range 4 { // used, it lives longer than its time
-		time.Sleep(500 * time.Millisecond)
+	path := a.consumer("g", "c", `"consumer.instance.timeout.ms":4000`)
+	for range 5 { // used, it lives longer than its time, also where a second takes three
+		time.Sleep(time.Second)
 		a.call("GET", path+"/subscription", "", "").want(200)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(1200 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Second) { // asking is using
 		if g := a.call("GET", path+"/subscription", "", ""); g.status == 404 {
 			g.fails(404, 40403)
 			return
