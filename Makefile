@@ -63,6 +63,19 @@ test-tools: apache-kafka build ## Apache Kafka's command-line tools against firn
 sim: ## the simulated histories of one seed: make sim SEED=n
 	go test ./sim -run 'Test(Sim|Queues)$$' -count=1 -v -args -seed=$(SEED)
 
+# Totals of simulated histories over all runs, outside the checkout.
+SOAK ?= $(HOME)/.cache/firnlog/soak.json
+MINUTES ?= 10
+.PHONY: soak
+soak: ## simulated histories of all workloads, on from where the last run stopped: make soak MINUTES=n
+	@mkdir -p $(dir $(SOAK))
+	go test -c -o $(SOAK).test ./sim/soak
+	$(SOAK).test -test.run '^TestSoak$$' -test.timeout 0 -minutes=$(MINUTES) -state=$(SOAK) -commit=$$(git rev-parse --short HEAD)
+
+.PHONY: soak-report
+soak-report: ## write what all of them have come to into docs/RELIABILITY.md
+	go test ./sim/soak -run '^TestSoakReport$$' -count=1 -args -state=$(SOAK) -report=$(CURDIR)/docs/RELIABILITY.md
+
 .PHONY: month
 month: ## a month of 200 topics with all policies, in some ten minutes: draws docs/month.svg and prints the tables of docs/FIGURES.md
 	go test ./sim/month -run 'Month_OfAllPolicies' -count=1 -timeout 60m -v -args -month -draw=$(CURDIR)/docs/month.svg

@@ -28,7 +28,8 @@ func (w *world) createTopics(ctx context.Context) {
 // administer deletes, creates and grows topics, and deletes records.
 func (w *world) administer(ctx context.Context) {
 	d := throw(w.seed, "admin", 0, 0, "")
-	for wait(ctx, d.between(100*time.Millisecond, 1500*time.Millisecond)) {
+	for wait(ctx, d.between(w.long(100*time.Millisecond), w.long(1500*time.Millisecond))) {
+		w.operations.Add(1)
 		in := w.pick(&d)
 		limit, cancel := context.WithTimeout(ctx, 5*time.Second)
 		switch n := d.below(12); {

@@ -38,6 +38,7 @@ func (c *call) chance(p float64) bool { return !c.in.w.quiet.Load() && c.dice.ch
 // latency of one way.
 func (c *call) latency(least, most time.Duration) time.Duration {
 	if c.chance(c.in.w.Faults.Slow) {
+		c.in.w.fault("slow")
 		least, most = 50*least, 1000*least
 		if c.dice.chance(.05) {
 			most = 7 * time.Second // longer than any time-out

@@ -17,7 +17,7 @@ func (w *world) chaos(busy, ctx context.Context) {
 		case n < 3:
 			w.pick(&d).pause(d.between(100*time.Millisecond, w.PauseMax))
 		case n < 5:
-			w.pick(&d).cut(d.between(50*time.Millisecond, 4*time.Second))
+			w.pick(&d).cut(d.between(50*time.Millisecond, w.long(4*time.Second)))
 		case n < 7:
 			w.killOne(ctx, &d)
 		default:
@@ -38,7 +38,7 @@ func (w *world) killOne(ctx context.Context, d *dice) {
 	}
 	w.transcript.note(time.Now(), in.number, "kill", fmt.Sprint(in.life), "")
 	in.kill(soft)
-	after := d.between(10*time.Millisecond, 3*time.Second)
+	after := d.between(10*time.Millisecond, w.long(3*time.Second))
 	time.AfterFunc(after, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -62,7 +62,7 @@ func (w *world) compact(ctx context.Context, d *dice) {
 // audit bootstraps ledgers, bare of any instance, at revisions whose state the judge has kept.
 func (w *world) audit(ctx context.Context) {
 	d := throw(w.seed, "audit", 0, 0, "")
-	for wait(ctx, d.between(500*time.Millisecond, 3*time.Second)) {
+	for wait(ctx, d.between(w.long(500*time.Millisecond), w.long(3*time.Second))) {
 		at := w.judge.Sampled()
 		if at == 0 {
 			continue

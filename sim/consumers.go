@@ -26,6 +26,7 @@ func (w *world) consumer(ctx context.Context, number int) {
 
 // consume fetches some partitions, or asks about one.
 func (w *world) consume(ctx context.Context, in *instance, d *dice, position map[record.TopicPartition]record.Offset) {
+	w.operations.Add(1)
 	all := w.judge.Partitions()
 	if d.chance(.3) {
 		w.ask(ctx, in, all[d.below(len(all))], d)

@@ -146,6 +146,7 @@ func (w *groupWorld) chance(d *dice, p float64) bool { return !w.healed.Load() &
 // way is how long a call travels in one direction.
 func (w *groupWorld) way(d *dice) time.Duration {
 	if w.chance(d, w.Slow) {
+		w.counter.fault("slow")
 		return d.between(50*time.Millisecond, 7*time.Second)
 	}
 	return d.between(100*time.Microsecond, 4*time.Millisecond)
@@ -222,9 +223,11 @@ func (k deskKV) Commit(ctx context.Context, guards []coordination.Guard, changes
 	there := w.way(&d)
 	switch {
 	case w.chance(&d, w.Refused):
+		w.counter.fault("commit refused")
 		wait(ctx, there)
 		return coordination.Result{}, fmt.Errorf("%w: %w", coordination.ErrUnavailable, errNoConnection)
 	case w.chance(&d, w.Late):
+		w.counter.fault("commit held back")
 		time.AfterFunc(d.between(time.Millisecond, 10*time.Second), func() { _, _ = land() }) // nobody waits for the answer
 		wait(ctx, there)
 		return coordination.Result{}, unknown
@@ -237,6 +240,7 @@ func (k deskKV) Commit(ctx context.Context, guards []coordination.Guard, changes
 	}
 	res, err := land()
 	if !k.home(ctx, &d) || lost {
+		w.counter.fault("commit answer lost")
 		return coordination.Result{}, unknown
 	}
 	return res, err

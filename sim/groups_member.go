@@ -129,6 +129,7 @@ var errSilence = errors.New("no answer")
 func ask[T any](m *simMember, patience time.Duration, do func(context.Context, *desk) (T, error)) (out T, err error) {
 	m.gate()
 	m.asked++
+	m.w.counter.operations.Add(1)
 	d := throw(m.w.seed, "ask "+m.name, m.asked, 0, "")
 	at := m.coordinator(&d)
 	ctx, cancel := context.WithTimeout(m.ctx, patience)

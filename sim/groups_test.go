@@ -31,7 +31,9 @@ func TestGroups(t *testing.T) {
 					explainGroups(t, seed, r, false)
 					return
 				}
-				faults += r.Faults
+				for _, n := range r.Tally.Faults {
+					faults += n
+				}
 				for _, c := range r.Counts {
 					rebalances, handovers = rebalances+c.Rebalances, handovers+c.Handovers
 					for o, n := range c.Commits {
@@ -45,7 +47,7 @@ func TestGroups(t *testing.T) {
 }
 
 func explainGroups(t *testing.T, seed uint64, r *GroupReport, verbose bool) {
-	t.Logf("seed %d: %d disturbances in %v of virtual time", seed, r.Faults, r.Virtual.Round(time.Second))
+	t.Logf("seed %d: %d kinds of faults in %v of virtual time", seed, len(r.Tally.Faults), r.Tally.Virtual.Round(time.Second))
 	for i, c := range r.Counts {
 		t.Logf("%s: %+v", groupNames[i], c)
 	}

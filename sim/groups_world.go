@@ -69,12 +69,12 @@ type groupWorld struct {
 	healed  atomic.Bool
 	ctx     context.Context
 	work    sync.WaitGroup
+	counter counter
 	mu      struct {
 		sync.Mutex
 		desks   []*desk
 		members []*simMember
 		next    int
-		faults  int
 	}
 }
 
@@ -82,8 +82,7 @@ type groupWorld struct {
 type GroupReport struct {
 	Violations []groups.Violation
 	Counts     [3]groups.Counts
-	Faults     int
-	Virtual    time.Duration
+	Tally      Tally
 	Histories  [3]*groups.History
 }
 
@@ -109,7 +108,7 @@ func RunGroups(t *testing.T, seed uint64) *GroupReport {
 			r.Violations = append(r.Violations, violations...)
 			r.Counts[i], r.Histories[i] = counts, h
 		}
-		r.Virtual, r.Faults = time.Since(w.begin), w.mu.faults
+		r.Tally = w.counter.tally(time.Since(w.begin), 0)
 		over()
 		w.work.Wait()
 		time.Sleep(time.Minute) // what waits for a timer alone comes to its end
@@ -155,10 +154,14 @@ func (w *groupWorld) live() {
 	time.Sleep(groupsSettle + groupsQuiet)
 }
 
+// disturbances by name.
+var disturbances = [9]string{"kill", "pause", "cut", "coordinators disagree", "coordinators disagree", "member joins", "member leaves", "member killed", "member paused"}
+
 // disturb does one thing that goes wrong, or one that goes right.
 func (w *groupWorld) disturb(d *dice) {
-	w.mu.faults++
-	switch g := d.below(3); d.below(9) {
+	g, kind := d.below(3), d.below(9)
+	w.counter.fault(disturbances[kind])
+	switch kind {
 	case 0:
 		w.killDesk(d)
 	case 1:

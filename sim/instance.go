@@ -66,7 +66,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	entropy := throw(w.seed, "entropy", number, life, "")
 	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
 	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
-	transactions := txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: time.Hour, IDRetention: time.Hour}
+	transactions := txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: w.long(time.Hour), IDRetention: w.long(time.Hour)}
 	if w.Queue != (QueueSettings{}) {
 		in.groups = w.newGroups(in, kv, now, log)
 		transactions.Offsets = in.groups
@@ -95,7 +95,7 @@ func (w *world) newGroups(in *instance, kv coordination.KV, now func() time.Time
 	node := int32(in.number)
 	return group.New(group.Settings{
 		KV: kv, Keys: w.keys, View: in.stream, Cluster: coretest.NewNeighbours(node, node), Now: now, NewID: func() string { return in.name() }, Log: log,
-		Limits: group.DefaultLimits(), OffsetsRetention: time.Hour,
+		Limits: group.DefaultLimits(), OffsetsRetention: w.long(time.Hour),
 	})
 }
 
@@ -195,11 +195,11 @@ func (in *instance) maintain(ctx context.Context) {
 	}{
 		{in.w.StampEvery, u.RaiseStamp, time.Time{}}, {in.w.StampEvery, u.RaiseFloor, time.Time{}},
 		{in.w.CheckpointAge, u.Checkpoint, time.Time{}}, {in.w.TrimEvery, u.Trim, time.Time{}},
-		{2 * time.Second, u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
-		{time.Second, in.txns.Expire, time.Time{}},
+		{in.w.long(2 * time.Second), u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
+		{in.w.long(time.Second), in.txns.Expire, time.Time{}},
 		{in.w.SettleEvery, in.settles, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
 	}
-	for wait(ctx, d.between(20*time.Millisecond, 250*time.Millisecond)) {
+	for wait(ctx, d.between(in.w.long(20*time.Millisecond), in.w.long(250*time.Millisecond))) {
 		in.gate(&d)
 		u.Observe()
 		for i := range steps {

@@ -58,6 +58,7 @@ var errNoAnswer = errors.New("no answer")
 // send gives batches to an instance and waits for the outcomes. What comes from an instance that was
 // killed meanwhile is no answer.
 func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*batch) []ingest.Outcome {
+	w.operations.Add(int64(len(batches)))
 	none := make([]ingest.Outcome, len(batches))
 	incoming := make([]ingest.Incoming, len(batches))
 	for i, b := range batches {
@@ -211,7 +212,7 @@ func (w *world) idempotent(ctx context.Context, number int) {
 			continue
 		}
 		if n == 0 && d.chance(.01) {
-			wait(ctx, d.between(time.Second, w.ProducerExpiry+5*time.Second)) // it falls silent
+			wait(ctx, d.between(time.Second, w.ProducerExpiry+w.long(5*time.Second))) // it falls silent
 		}
 		if n < s.window {
 			b := w.newBatch(s.tp, &record.Sequence{Producer: s.id, Epoch: s.epoch, First: s.mu.next})

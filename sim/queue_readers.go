@@ -43,6 +43,7 @@ func (q *queue) assign(process int, d *dice, had map[queues.Key]record.Offset) m
 
 // poll fetches from positions, and gives the records and the new positions. Without an answer nothing has moved.
 func (q *queue) poll(ctx context.Context, in *instance, d *dice, positions map[queues.Key]record.Offset, uncommitted bool) ([]queues.Step, map[queues.Key]record.Offset) {
+	q.operations.Add(1)
 	var parts []fetch.Partition
 	for _, k := range slices.Sorted(maps.Keys(positions)) {
 		parts = append(parts, fetch.Partition{TopicPartition: q.partition(k), Offset: positions[k], BytesMax: 300 + d.below(5000)})

@@ -58,7 +58,7 @@ type queueSum struct {
 
 func (s *queueSum) add(r *Report) {
 	s.histories++
-	s.virtual += r.Virtual
+	s.virtual += r.Tally.Virtual
 	q := r.Queue
 	s.ops, s.acknowledged, s.unknown, s.read = s.ops+q.Ops, s.acknowledged+q.Acknowledged, s.unknown+q.Unknown, s.read+q.Read
 	s.committed, s.aborted, s.undecided = s.committed+q.Committed, s.aborted+q.Aborted, s.undecided+q.Undecided

@@ -6,6 +6,7 @@ import "time"
 type Settings struct {
 	Instances int
 	Chaos     time.Duration // how long faults go on
+	Stretch   float64       // of all intervals but linger, latencies and time-outs of calls
 
 	Linger         time.Duration
 	SegmentBytes   int64
@@ -89,6 +90,7 @@ func Draw(seed uint64) Settings {
 	case 2:
 		s.SkewFirst, s.SkewStep = time.Minute, 20*time.Minute
 	}
+	s.stretch(drawStretch(seed))
 	return s
 }
 

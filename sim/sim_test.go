@@ -23,7 +23,7 @@ func (r *Report) bad() bool {
 func explain(t *testing.T, r *Report) {
 	c := r.Counts
 	t.Logf("seed %d: %d calls, %d of them failed or slow on purpose, %v of virtual time; %d commits, %d batches, %d acknowledged, %d read, %d heads, %d states compared, %d producers expired, %d objects swept, %d transactions, %d settled references, %d manifests",
-		r.Seed, r.Calls, r.Faults, r.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted, c.Transactions, c.Settled, c.Manifests)
+		r.Seed, r.Calls, r.Faults, r.Tally.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted, c.Transactions, c.Settled, c.Manifests)
 	for _, v := range r.Violations {
 		t.Errorf("seed %d: %v", r.Seed, v)
 		for _, e := range tail(r.entries, v.Key, 40) {
@@ -60,7 +60,7 @@ func TestSim(t *testing.T) {
 					return
 				}
 				calls += r.Calls
-				virtual += r.Virtual
+				virtual += r.Tally.Virtual
 				sum.Acks += r.Counts.Acks
 				sum.Compared += r.Counts.Compared
 				sum.Expired += r.Counts.Expired

@@ -55,6 +55,7 @@ func (c *txnClient) init(ctx context.Context) bool {
 // call asks any instance, again and again while the answer is that it may; false: no answer, or another one.
 func (c *txnClient) call(ctx context.Context, ask func(context.Context, *instance) error) (err error) {
 	for range 6 {
+		c.w.operations.Add(1)
 		in := c.w.pick(c.d)
 		limit, cancel := context.WithTimeout(ctx, 6*time.Second)
 		in.gate(c.d)

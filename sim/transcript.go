@@ -13,6 +13,7 @@ import (
 // transcript is every call of every instance, with its virtual times.
 type transcript struct {
 	begin time.Time
+	count *counter
 	mu    struct {
 		sync.Mutex
 		entries []entry
@@ -31,6 +32,9 @@ type entry struct {
 func (t *transcript) note(from time.Time, who int, op, key, result string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if kind := faultOf(op, result); kind != "" {
+		t.count.fault(kind)
+	}
 	if who >= 0 && result != "" && result != "ok" && op != "send" {
 		t.mu.faults++
 	}

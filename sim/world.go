@@ -29,13 +29,14 @@ type world struct {
 	store      *memory.Store
 	judge      *Judge
 	transcript *transcript
-	quiet      atomic.Bool // faults have healed
-	calm       atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
-	log        *slog.Logger
-	over       context.CancelFunc // ends the history at the first violation
-	nextUID    atomic.Int64
-	queue      *queue // nil: there is none
-	mu         struct {
+	counter
+	quiet   atomic.Bool // faults have healed
+	calm    atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
+	log     *slog.Logger
+	over    context.CancelFunc // ends the history at the first violation
+	nextUID atomic.Int64
+	queue   *queue // nil: there is none
+	mu      struct {
 		sync.Mutex
 		instances  []*instance
 		counts     map[counted]int
@@ -51,8 +52,7 @@ type Report struct {
 	Counts     Counts
 	Calls      int
 	Faults     int
-	Virtual    time.Duration
-	Digest     uint64         // of the transcript
+	Tally      Tally
 	Queue      *queues.Report // nil: there was none, or it did not come to its end
 	entries    []entry
 }
@@ -71,18 +71,18 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 		r.Counts = w.judge.Counts()
 		r.entries = w.transcript.sorted()
 		r.Calls, r.Faults = len(r.entries), w.transcript.mu.faults
-		r.Virtual = time.Since(w.transcript.begin)
+		r.Tally = w.tally(time.Since(w.transcript.begin), r.Counts.Transactions)
 		if w.queue != nil && w.queue.read.Load() {
 			r.Queue = w.queue.check()
 		}
 		time.Sleep(time.Minute) // what waits for a timer alone comes to its end
 	})
-	r.Digest = digest(r.entries)
 	return r
 }
 
 func newWorld(seed uint64, s Settings) *world {
 	w := &world{Settings: s, seed: seed, keys: coordination.NewKeys("sim"), store: memory.New(), transcript: &transcript{begin: time.Now()}}
+	w.transcript.count = &w.counter
 	w.mu.counts = map[counted]int{}
 	w.judge = NewJudge(w.keys, w.violated, func(partition, what string) { w.transcript.note(time.Now(), -1, "batch", partition, what) })
 	w.kv = kvmemory.New(kvmemory.Settings{OnCommit: func(rev coordination.Revision, events []coordination.Event) {
@@ -151,7 +151,7 @@ func (w *world) live() {
 	admins.Go(func() { w.audit(busy) })
 	w.chaos(busy, ctx)
 	w.heal(ctx)
-	w.await(ctx, "clients", 40*time.Second, func() { clients.Wait(); admins.Wait() })
+	w.await(ctx, "clients", w.long(40*time.Second), func() { clients.Wait(); admins.Wait() })
 	w.rest(ctx)
 	over()
 	clients.Wait()
