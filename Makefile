@@ -37,7 +37,7 @@ race: ## the same under the race detector
 	go test -race ./...
 
 .PHONY: test-stack
-test-stack: stack-tools matrix-quick rest-clients ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
+test-stack: stack-tools matrix-quick rest-clients infra-check ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
@@ -177,10 +177,11 @@ system-packages:
 include tests/clients/clients.mk
 include tests/ui/ui.mk
 include tests/rest/rest.mk
+include infra/infra.mk
 
 # Lambda's functions as it takes them: one zip each with a program for arm64 called bootstrap. The layout is reproducible, so that an
 # unchanged function is an unchanged zip.
-FUNCTIONS := producer reader admin
+FUNCTIONS := $(patsubst functions/%/main.go,%,$(wildcard functions/*/main.go))
 ZIP_BYTES_MAX := 15728640
 .PHONY: package
 package: ## the Lambda functions as zips in dist/, for arm64, at most 15 MiB each
