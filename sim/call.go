@@ -65,6 +65,9 @@ func (c *call) back(ctx context.Context, d time.Duration) bool {
 	if c.chance(often) {
 		c.in.pause(c.dice.between(100*time.Millisecond, most))
 	}
+	if c.chance(c.in.w.Faults.KillAfter) && len(c.in.w.all()) > 1 {
+		c.in.w.killed(c.in.w.ctx, c.in, &c.dice, 0)
+	}
 	c.in.gate(&c.dice)
 	return ctx.Err() == nil && !c.in.isDead()
 }

@@ -9,19 +9,21 @@ import (
 	"github.com/firnlog/firnlog/core/ledger"
 )
 
-// chaos pauses, kills, cuts off and compacts until busy ends.
+// chaos pauses, kills, cuts off, compacts and makes weather until busy ends.
 func (w *world) chaos(busy, ctx context.Context) {
 	d := throw(w.seed, "chaos", 0, 0, "")
 	for wait(busy, d.between(w.ChaosEvery/2, w.ChaosEvery*3/2)) {
-		switch n := d.below(10); {
+		switch n := d.below(15); {
 		case n < 3:
 			w.pick(&d).pause(d.between(100*time.Millisecond, w.PauseMax))
 		case n < 5:
 			w.pick(&d).cut(d.between(50*time.Millisecond, w.long(4*time.Second)))
 		case n < 7:
 			w.killOne(ctx, &d)
-		default:
+		case n < 10:
 			w.compact(ctx, &d)
+		default:
+			w.weather(&d)
 		}
 	}
 }
@@ -36,6 +38,11 @@ func (w *world) killOne(ctx context.Context, d *dice) {
 	if d.chance(.5) {
 		soft = d.between(time.Millisecond, 100*time.Millisecond)
 	}
+	w.killed(ctx, in, d, soft)
+}
+
+// killed kills it, which is born again some time after.
+func (w *world) killed(ctx context.Context, in *instance, d *dice, soft time.Duration) {
 	w.transcript.note(time.Now(), in.number, "kill", fmt.Sprint(in.life), "")
 	in.kill(soft)
 	after := d.between(10*time.Millisecond, w.long(3*time.Second))

@@ -28,7 +28,8 @@ import (
 type instance struct {
 	w            *world
 	number, life int
-	skew         time.Duration
+	skew         atomic.Int64 // of its clock, in nanoseconds
+	death        sync.Once
 	stop         context.CancelFunc
 	done         sync.WaitGroup
 	gone         chan struct{} // closed at the kill
@@ -46,19 +47,23 @@ type instance struct {
 
 	mu struct {
 		sync.Mutex
-		pausedUntil, cutUntil time.Time
-		dead                  bool
+		pausedUntil, cutUntil, storeUntil time.Time
+		dead                              bool
 	}
 }
 
+// retention of what nobody uses: longer than clocks are wrong.
+const retention = 12 * time.Hour
+
 // newInstance composes the shipped packages over this world.
 func newInstance(w *world, number, life int, skew time.Duration) *instance {
-	in := &instance{w: w, number: number, life: life, skew: skew, gone: make(chan struct{})}
+	in := &instance{w: w, number: number, life: life, gone: make(chan struct{})}
+	in.skew.Store(int64(skew))
 	log := slog.New(slog.DiscardHandler)
 	if w.log != nil {
 		log = w.log.With("instance", number, "life", life)
 	}
-	now := func() time.Time { return time.Now().Add(skew) }
+	now := func() time.Time { return time.Now().Add(time.Duration(in.skew.Load())) }
 	kv := faultyKV{in}
 	policy := objectstore.RetryPolicy{BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond, AttemptMax: 2 * time.Second, TotalMax: 4 * time.Second}
 	store := objectstore.NewRetry(faultyStore{in}, policy, objectstore.SystemClock(), func() float64 { return .5 })
@@ -66,7 +71,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	entropy := throw(w.seed, "entropy", number, life, "")
 	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
 	in.ids = txn.NewProducerIDs(kv, w.keys, in.stream)
-	transactions := txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: w.long(time.Hour), IDRetention: w.long(time.Hour)}
+	transactions := txn.Settings{KV: kv, Keys: w.keys, View: in.stream, Producers: in.ids, Log: log, TimeoutMax: w.long(time.Hour), IDRetention: w.long(retention)}
 	if w.Queue != (QueueSettings{}) {
 		in.groups = w.newGroups(in, kv, now, log)
 		transactions.Offsets = in.groups
@@ -95,7 +100,7 @@ func (w *world) newGroups(in *instance, kv coordination.KV, now func() time.Time
 	node := int32(in.number)
 	return group.New(group.Settings{
 		KV: kv, Keys: w.keys, View: in.stream, Cluster: coretest.NewNeighbours(node, node), Now: now, NewID: func() string { return in.name() }, Log: log,
-		Limits: group.DefaultLimits(), OffsetsRetention: w.long(time.Hour),
+		Limits: group.DefaultLimits(), OffsetsRetention: w.long(retention),
 	})
 }
 
@@ -119,10 +124,12 @@ func (in *instance) start(ctx context.Context) {
 func (in *instance) kill(soft time.Duration) {
 	in.stop()
 	time.Sleep(soft)
-	in.mu.Lock()
-	in.mu.dead = true
-	in.mu.Unlock()
-	close(in.gone)
+	in.death.Do(func() {
+		in.mu.Lock()
+		in.mu.dead = true
+		in.mu.Unlock()
+		close(in.gone)
+	})
 }
 
 func (in *instance) isDead() bool {
@@ -145,6 +152,26 @@ func (in *instance) cut(d time.Duration) {
 	in.w.transcript.note(time.Now(), in.number, "cut", "", d.String())
 }
 
+// cutStore takes the connection to the object store away for a while.
+func (in *instance) cutStore(d time.Duration) {
+	in.mu.Lock()
+	in.mu.storeUntil = time.Now().Add(d)
+	in.mu.Unlock()
+	in.w.transcript.note(time.Now(), in.number, "cut store", "", d.String())
+}
+
+func (in *instance) isCutFromStore() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return time.Now().Before(in.mu.storeUntil)
+}
+
+// jump moves its clock.
+func (in *instance) jump(d time.Duration) {
+	in.skew.Add(int64(d))
+	in.w.transcript.note(time.Now(), in.number, "clock jump", "", d.String())
+}
+
 // pause freezes the instance: a SIGSTOP, a frozen function. One that runs is not prolonged, and the
 // next begins some time after it.
 func (in *instance) pause(d time.Duration) {
@@ -160,8 +187,7 @@ func (in *instance) pause(d time.Duration) {
 func (in *instance) heal() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.mu.cutUntil = time.Time{}
-	in.mu.pausedUntil = time.Time{}
+	in.mu.cutUntil, in.mu.storeUntil, in.mu.pausedUntil = time.Time{}, time.Time{}, time.Time{}
 }
 
 // gate holds who acts for a frozen instance until it goes on.

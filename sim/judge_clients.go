@@ -179,14 +179,17 @@ func (j *Judge) Stuck(what string) {
 	j.bad("stuck after faults healed", "", "%s", what)
 }
 
+// leftMax is how much what goes on in the end may leave.
+const leftMax = 3
+
 // AtRest: what must have been cleaned up some time after faults healed.
 func (j *Judge) AtRest(keys int, key string, orphans int, orphan string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if keys > 3 {
+	if keys > leftMax {
 		j.bad("commits never trimmed", key, "%d are left; floor %d, stamp %d", keys, j.floor, j.stamp)
 	}
-	if orphans > 3 {
+	if orphans > leftMax {
 		j.bad("orphans never swept", orphan, "%d are left; floor %d, stamp %d", orphans, j.floor, j.stamp)
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -154,14 +155,23 @@ func (j *Judge) ReadCommitted(who string, from record.Offset, r *fetch.Result) {
 
 // NothingOpen: some time after all clients have gone and time-outs have passed, no transaction is open.
 func (j *Judge) NothingOpen() {
+	if what := j.Open(); what != "" {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.bad("hanging transaction", "", "%s", what)
+	}
+}
+
+// Open describes a transaction that is open; "": there is none.
+func (j *Judge) Open() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for tp, p := range j.logs {
 		for id, m := range p.producers {
 			if m.open > 0 && j.has(tp) {
-				j.bad("hanging transaction", p.name, "producer %d, serial %d is open in %v from uid %d on", id, m.open, tp, m.parts[0].UID)
-				return
+				return fmt.Sprintf("producer %d, serial %d is open in %v from uid %d on", id, m.open, tp, m.parts[0].UID)
 			}
 		}
 	}
+	return ""
 }

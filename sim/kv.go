@@ -203,6 +203,9 @@ func (r *relay) run(ctx context.Context) {
 		}
 		if r.c.chance(in.w.Faults.WatchBreaks) {
 			u = coordination.Update{Err: fmt.Errorf("%w: watch broken by fault", coordination.ErrUnavailable)}
+			if r.c.dice.chance(.3) {
+				u.Err = fmt.Errorf("%w: watch overtaken by fault", coordination.ErrCompacted)
+			}
 		}
 		select {
 		case <-ctx.Done():

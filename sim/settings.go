@@ -34,7 +34,7 @@ type Settings struct {
 	Think                        time.Duration // of a client between two batches, on average
 	Queue                        QueueSettings
 
-	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction
+	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction, outage, storm, clock jump
 	PauseMax   time.Duration
 	Faults     Faults
 
@@ -52,6 +52,8 @@ type Faults struct {
 	ListLags                                                float64
 	WatchBreaks, ProgressDropped                            float64
 	PauseAfter                                              float64 // the instance stops right behind a call that took effect
+	KillAfter                                               float64 // or is killed there
+	PutStuck                                                float64 // no answer, until who asked gives up
 }
 
 // Draw gives the settings of a seed.
@@ -70,7 +72,7 @@ func Draw(seed uint64) Settings {
 		Faults: Faults{
 			CommitRefused: .01, CommitLost: .02, CommitAnswerLost: .02, CommitLate: .015, LateMax: 6 * time.Second,
 			ReadFails: .01, Slow: .02, PutRefused: .02, PutAnswerLost: .015, PutLate: .015, ListLags: .2,
-			WatchBreaks: .004, ProgressDropped: .2, PauseAfter: .001,
+			WatchBreaks: .004, ProgressDropped: .2, PauseAfter: .001, KillAfter: .0001, PutStuck: .003,
 		},
 	}
 	if s.SweepGrace < 400*ms {
@@ -97,7 +99,7 @@ func Draw(seed uint64) Settings {
 // scale makes all faults of single calls rarer or more frequent.
 func (f *Faults) scale(by float64) {
 	for _, p := range []*float64{&f.CommitRefused, &f.CommitLost, &f.CommitAnswerLost, &f.CommitLate, &f.ReadFails, &f.Slow,
-		&f.PutRefused, &f.PutAnswerLost, &f.PutLate, &f.WatchBreaks, &f.PauseAfter} {
+		&f.PutRefused, &f.PutAnswerLost, &f.PutLate, &f.PutStuck, &f.WatchBreaks, &f.PauseAfter, &f.KillAfter} {
 		*p *= by
 	}
 }

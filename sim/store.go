@@ -22,7 +22,13 @@ func (s faultyStore) enter(ctx context.Context, op, key string) (*call, error) {
 	if s.in.isDead() {
 		return nil, fmt.Errorf("%w: %w", objectstore.ErrUnavailable, errCut)
 	}
-	return s.in.begin(op, key), nil
+	c := s.in.begin(op, key)
+	if !s.in.isCutFromStore() && !s.in.w.storm.hits(c) {
+		return c, nil
+	}
+	wait(ctx, c.dice.between(time.Millisecond, 50*time.Millisecond))
+	c.end("503")
+	return nil, fmt.Errorf("%s %s: %w: by fault", op, key, objectstore.ErrUnavailable)
 }
 
 const storeLeast, storeMost = 2 * time.Millisecond, 25 * time.Millisecond
@@ -55,6 +61,9 @@ func (s faultyStore) Put(ctx context.Context, key string, body ...[]byte) error 
 		c.back(ctx, there+back)
 		c.end("held back")
 		return fmt.Errorf("put %s: %w: held back by fault", key, objectstore.ErrUnknown)
+	case c.chance(f.PutStuck):
+		c.stuck(ctx, there, func() { c.end("stuck: " + result(effect())) })
+		return fmt.Errorf("put %s: %w: %w", key, objectstore.ErrUnknown, context.Cause(ctx))
 	case !wait(ctx, there):
 		time.AfterFunc(there-time.Since(begun), late)
 		return fmt.Errorf("put %s: %w: %w", key, objectstore.ErrUnknown, context.Cause(ctx))

@@ -40,12 +40,12 @@ func (c *counter) tally(virtual time.Duration, transactions int) Tally {
 }
 
 // results of calls that are faults, by how they begin.
-var faultResults = []string{"refused", "answer lost", "lost", "held back", "failed", "abandoned"}
+var faultResults = []string{"refused", "answer lost", "lost", "held back", "failed", "abandoned", "503", "stuck"}
 
 // faultOf names the kind of fault that an entry of the transcript tells of; "": none, or a consequence of another one.
 func faultOf(op, result string) string {
 	switch op {
-	case "pause", "kill", "cut", "compact":
+	case "pause", "kill", "cut", "cut store", "compact", "clock jump", "zone outage", "storm":
 		return op
 	case "broken":
 		return "watch broken"

@@ -14,7 +14,6 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	kvmemory "github.com/firnlog/firnlog/coordination/memory"
-	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/objectstore/memory"
 	"github.com/firnlog/firnlog/sim/queues"
@@ -34,6 +33,8 @@ type world struct {
 	calm    atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
 	log     *slog.Logger
 	over    context.CancelFunc // ends the history at the first violation
+	ctx     context.Context    // ends with it
+	storm   storm
 	nextUID atomic.Int64
 	queue   *queue // nil: there is none
 	mu      struct {
@@ -41,6 +42,7 @@ type world struct {
 		instances  []*instance
 		counts     map[counted]int
 		violations []Violation
+		jumps      time.Duration // of clocks, all together
 	}
 }
 
@@ -120,7 +122,7 @@ func (w *world) count(c counted) int {
 func (w *world) live() {
 	ctx, over := context.WithCancel(context.Background())
 	defer over()
-	w.over = over
+	w.ctx, w.over = ctx, over
 	var clients, admins sync.WaitGroup
 	for i := range w.Instances {
 		w.mu.instances = append(w.mu.instances, w.born(ctx, i, 0))
@@ -234,54 +236,5 @@ func (w *world) heal(ctx context.Context) {
 		if in.isDead() {
 			w.mu.instances[i] = w.born(ctx, i, in.life+1)
 		}
-	}
-}
-
-// rest waits until maintenance has come to an end, and looks at what it left.
-func (w *world) rest(ctx context.Context) {
-	if !wait(ctx, w.Faults.LateMax+3*time.Second) { // slow calls come home, and who was just born reads the log
-		return
-	}
-	if w.queue != nil {
-		w.queue.settle(ctx)
-	}
-	for _, in := range w.all() {
-		w.probe(ctx, in)
-		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
-	}
-	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
-		return
-	}
-	if wait(ctx, w.TransactionMax) {
-		w.judge.NothingOpen()
-	}
-	w.calm.Store(true)
-	// Folders are swept every third time, and what is unreferenced is looked at twice.
-	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+9*w.SweepEvery+2*w.SweepGrace+3*time.Second) {
-		return
-	}
-	keys, key := w.judge.CommitKeys()
-	orphans, orphan := w.judge.Orphans()
-	w.judge.AtRest(keys, key, orphans, orphan)
-	w.judge.KeepDigest()
-	for _, in := range w.all() {
-		w.await(ctx, in.name()+" does not follow", 10*time.Second, func() {
-			if err := in.stream.Barrier(ctx); err == nil {
-				_ = in.stream.View(func(l *ledger.Ledger) { w.judge.Compare(in.name(), l) })
-			}
-		})
-	}
-	w.await(ctx, "fsck", 60*time.Second, func() { w.fsck(ctx) })
-	fresh := w.born(ctx, w.Instances, 0)
-	w.mu.Lock()
-	w.mu.instances = append(w.mu.instances, fresh)
-	w.mu.Unlock()
-	for _, in := range w.all() {
-		w.await(ctx, in.name()+" as the last reader", 60*time.Second, func() {
-			w.readAll(ctx, in)
-			if w.queue != nil {
-				w.queue.finish(ctx, in)
-			}
-		})
 	}
 }

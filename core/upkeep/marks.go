@@ -9,15 +9,17 @@ import (
 	"github.com/firnlog/firnlog/core/rule"
 )
 
-// RaiseStamp moves the stamp to this clock, or by one where the clock is behind. Ids take their time from
-// it, so it must move for the floor to follow.
+// RaiseStamp moves the stamp to this clock. Where the clock is behind, since one that was fast for a moment has moved the
+// stamp, it moves by half of the time that has passed: what is measured against the stamp (time-outs of transactions,
+// expiry, what is swept) goes on, and clocks catch up. Ids take their time from it, so it must move for the floor to follow.
 func (u *Upkeep) RaiseStamp(ctx context.Context) error {
 	var stamp coordination.Mark
 	var format []byte
 	if err := u.Stream.View(func(l *ledger.Ledger) { stamp, format = l.Stamp(), l.FormatValue() }); err != nil {
 		return err
 	}
-	next := max(coordination.Mark(u.Now().UnixMilli()), stamp+1)
+	passed := coordination.Mark(u.stood(stamp).Milliseconds())
+	next := max(coordination.Mark(u.Now().UnixMilli()), stamp+max(passed/2, 1))
 	return u.raise(ctx, format, u.Keys.Stamp(), next)
 }
 

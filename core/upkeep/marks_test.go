@@ -77,6 +77,25 @@ func TestFloor_GivesEveryIDAFullLag(t *testing.T) {
 	}
 }
 
+// A clock that was far ahead for a moment must not stop what is measured against the stamp.
+func TestStamp_GoesOnWhereAllClocksAreBehind(t *testing.T) {
+	bubble(t, coretest.Options{}, func(t *testing.T, f *fixture) {
+		ahead := f.Build("ahead", coretest.Options{Skew: 24 * time.Hour})
+		ahead.Run(true)
+		ahead.Ready()
+		do(t, ahead, ahead.Upkeep.RaiseStamp)
+		u := f.Build("u", coretest.Options{})
+		u.Run(true)
+		u.Ready()
+		before := f.Mark(f.Keys.Stamp())
+		time.Sleep(10 * time.Minute)
+		passed := time.Duration(f.Mark(f.Keys.Stamp())-before) * time.Millisecond
+		if passed < 3*time.Minute || passed > 11*time.Minute {
+			t.Errorf("in ten minutes the stamp has moved by %v", passed)
+		}
+	})
+}
+
 // Ids that have the stamp's own time are not refused while the stamp stands still.
 func TestFloor_StaysBelowTheStamp(t *testing.T) {
 	bubble(t, coretest.Options{Skew: -time.Hour}, func(t *testing.T, f *fixture) {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -209,6 +210,19 @@ func thin(samples []sample, now time.Time) []sample {
 		}
 	}
 	return kept
+}
+
+// stood is how long a stamp has stood, as seen by this process.
+func (u *Upkeep) stood(stamp coordination.Mark) (d time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, s := range slices.Backward(u.mu.samples) {
+		if s.stamp != stamp {
+			break
+		}
+		d = max(d, u.Now().Sub(s.at))
+	}
+	return d
 }
 
 // stoodFor gives the newest sample that is at least d old.

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/firnlog/firnlog/core/ledger"
+)
+
+// rest waits until maintenance has come to an end, and looks at what it left.
+func (w *world) rest(ctx context.Context) {
+	if !wait(ctx, w.Faults.LateMax+3*time.Second) { // slow calls come home, and who was just born reads the log
+		return
+	}
+	if w.queue != nil {
+		w.queue.settle(ctx)
+	}
+	for _, in := range w.all() {
+		w.probe(ctx, in)
+		w.await(ctx, in.name()+" does not drain", 30*time.Second, func() { _ = in.ingest.Drain(ctx) })
+	}
+	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+3*w.SweepEvery+w.SweepGrace+3*time.Second) {
+		return
+	}
+	if wait(ctx, w.TransactionMax) && w.until(ctx, func() bool { return w.judge.Open() == "" }) {
+		w.judge.NothingOpen()
+	}
+	w.calm.Store(true)
+	// Folders are swept every third time, and what is unreferenced is looked at twice.
+	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+9*w.SweepEvery+2*w.SweepGrace+3*time.Second) {
+		return
+	}
+	w.until(ctx, w.tidy)
+	keys, key := w.judge.CommitKeys()
+	orphans, orphan := w.judge.Orphans()
+	w.judge.AtRest(keys, key, orphans, orphan)
+	w.judge.KeepDigest()
+	for _, in := range w.all() {
+		w.await(ctx, in.name()+" does not follow", 10*time.Second, func() {
+			if err := in.stream.Barrier(ctx); err == nil {
+				_ = in.stream.View(func(l *ledger.Ledger) { w.judge.Compare(in.name(), l) })
+			}
+		})
+	}
+	w.await(ctx, "fsck", 60*time.Second, func() { w.fsck(ctx) })
+	fresh := w.born(ctx, w.Instances, 0)
+	w.mu.Lock()
+	w.mu.instances = append(w.mu.instances, fresh)
+	w.mu.Unlock()
+	for _, in := range w.all() {
+		w.await(ctx, in.name()+" as the last reader", 60*time.Second, func() {
+			w.readAll(ctx, in)
+			if w.queue != nil {
+				w.queue.finish(ctx, in)
+			}
+		})
+	}
+}
+
+// until waits for what clocks that jumped may have put off: the stamp moves at half the speed of time at least, and an id may
+// have been ahead of it by as much as they jumped. False: the history is over.
+func (w *world) until(ctx context.Context, done func() bool) bool {
+	w.mu.Lock()
+	until := time.Now().Add(2 * w.mu.jumps)
+	w.mu.Unlock()
+	for !done() && time.Now().Before(until) {
+		if !wait(ctx, w.Lag) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// tidy says that maintenance has left nothing.
+func (w *world) tidy() bool {
+	keys, _ := w.judge.CommitKeys()
+	orphans, _ := w.judge.Orphans()
+	return keys <= leftMax && orphans <= leftMax
+}
