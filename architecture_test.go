@@ -22,8 +22,9 @@ const module = "github.com/firnlog/firnlog/"
 var layers = [][]string{
 	{"cmd", "functions", "sim", "bench"},
 	{"tests"},
-	{"core/broker", "core/invoke", "core/coretest"},
+	{"core/broker", "core/invoke", "core/maintain", "core/coretest"},
 	{"core/wire", "core/rest"},
+	{"core/consume"},
 	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill", "core/fork"},
 	{"core/group", "core/txn", "core/topic"},
 	{"core/upkeep", "core/settle", "core/backup"},

@@ -21,15 +21,19 @@ import (
 //	log/heads/<topic>/<partition>  a head (core/ledger)                             checkpoint, settle, retain, DeleteRecords
 //	instances/<node>               addresses, zone (JSON; leased)                    each instance
 //	leases/<duty>                  who does this duty (leased)                       upkeep
+//	upkeep                         what maintenance by functions remembers (JSON; core/maintain); no state of the cluster  maintain
 //	restore                        the era that a restore is about to begin; gone when it has  restore
 //	producers/next                 next block of producer ids (decimal)              producer ids
 //	transactions/<id>              a transactional id: its producer and what is open (JSON; core/txn)  txn
 //	groups/<group>                 coordinator, members, assignment (JSON; core/group)  group
 //	groups/<group>/members/<member>  a member that is served by whoever is asked: what it must know (JSON; leased)  group
 //	groups/<group>/offsets/<topic>  committed offsets of one topic (JSON; core/group)  group, txn
+//	groups/<group>/grace            while it is there, members that nobody can hear any more keep their places (leased)  group
 //	groups/<group>/pending/<id>     offsets that an open transaction will commit (JSON; core/group)  group, txn
+//	users/<name>                    credentials of a user, salted (JSON; core/auth)         admin
+//	pepper                          random bytes that salts of unknown users are made from  admin
 //
-// <group>, <member> and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
+// <group>, <member>, the <name> of users and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
 //
 // <topic> is 32 hex digits, <partition> 10 decimal digits with leading zeros, so that
 // byte order is numeric order.
@@ -91,6 +95,9 @@ func (k Keys) Instance(node int32) string { return k.Instances() + strconv.Itoa(
 // Lease says who does a maintenance duty.
 func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
 
+// Upkeep is what maintenance remembers that no process does. It may be lost at any time.
+func (k Keys) Upkeep() string { return k.root + "upkeep" }
+
 // Restore is there while a restore writes: until it has, there is no Format, so nobody else can write.
 func (k Keys) Restore() string { return k.root + "restore" }
 
@@ -135,6 +142,9 @@ func (k Keys) GroupOffsets(group string) string { return k.GroupBelow(group) + "
 
 // GroupOffset holds what a group has committed for all partitions of one topic.
 func (k Keys) GroupOffset(group, topic string) string { return k.GroupOffsets(group) + topic }
+
+// GroupGrace is there while members that only a coordinator's memory could judge are not put out: none lives.
+func (k Keys) GroupGrace(group string) string { return k.GroupBelow(group) + "grace" }
 
 // GroupPendings is the prefix of the offsets that open transactions will commit for a group.
 func (k Keys) GroupPendings(group string) string { return k.GroupBelow(group) + "pending/" }

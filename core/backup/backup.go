@@ -130,11 +130,12 @@ func (k *Keeper) newID(stamp coordination.Mark) (id ulid.ULID, err error) {
 	return id, nil
 }
 
-// IsLeased says of a key, relative to the root, that it lives with a process and is no state of the cluster.
+// IsLeased says of a key, relative to the root, that it lives with a process and is no state of the cluster; what maintenance
+// remembers is none either.
 func IsLeased(key string) bool {
 	family, rest, _ := strings.Cut(key, "/")
 	switch family {
-	case "instances", "leases", "restore":
+	case "instances", "leases", "restore", "upkeep":
 		return true
 	case "groups":
 		_, below, _ := strings.Cut(rest, "/")

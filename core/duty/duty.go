@@ -64,11 +64,14 @@ func (d *Duty) Held(ctx context.Context) bool {
 }
 
 // Leave gives the duty up, so that another instance need not wait for the lease to end.
-func (d *Duty) Leave() {
+func (d *Duty) Leave() { d.LeaveWithin(time.Second) }
+
+// LeaveWithin does it in a given time, or leaves it to the lease's end.
+func (d *Duty) LeaveWithin(most time.Duration) {
 	if d.lease == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	_ = d.lease.Revoke(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -107,7 +108,7 @@ func idOf(key string) (ulid.ULID, bool) {
 
 // prefixes are all that firnlog writes below.
 func prefixes() []string {
-	return []string{backup.RootPrefix, ledger.ColdPrefix, backup.JournalPrefix, ledger.ManifestPrefix, "producers/", ledger.SegmentPrefix, ledger.SettledPrefix}
+	return []string{backup.RootPrefix, ledger.ColdPrefix, backup.JournalPrefix, ledger.ManifestPrefix, "producers/", ledger.SegmentPrefix, ledger.SettledPrefix, sweep.DocketPrefix}
 }
 
 // strangers lists what lies outside of all prefixes, and jumps over what lies inside.

@@ -24,8 +24,10 @@ type ScrubSettings struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Random func() float64 // where it begins: 0 to below 1
-	// BytesPerSecond are read on average. A GET counts as GetBytes at least, so that requests are bounded too.
+	// BytesPerSecond are read on average; 0: as fast as it goes. A GET counts as GetBytes at least, so that requests are bounded too.
 	BytesPerSecond, GetBytes int64
+	// StepBytes ends a step; 0: For does.
+	StepBytes int64
 	// For is how long a step goes on, RoundMin how long a round through everything takes at least: what is small is not read
 	// all the time.
 	For, RoundMin time.Duration
@@ -34,7 +36,7 @@ type ScrubSettings struct {
 }
 
 // Scrubber reads everything that partitions refer to, slowly and for ever, and says what is damaged while it can still be mended. Where
-// it is, it keeps in memory alone: after a restart it begins somewhere at random.
+// it is, it keeps in memory alone, but for who asks for its Place: after a restart it begins somewhere at random.
 type Scrubber struct {
 	ScrubSettings
 	archive *archive.Archive
@@ -42,6 +44,7 @@ type Scrubber struct {
 	begun   bool
 	at      place
 	round   time.Time // when it began
+	counted int64     // bytes of this step
 }
 
 // place is where a scrub goes on.
@@ -63,8 +66,27 @@ func NewScrubber(s ScrubSettings) *Scrubber {
 	return c
 }
 
+// Place is where a scrub goes on, for who keeps it elsewhere than in memory.
+type Place struct {
+	Folder string        `json:"folder"` // of a partition
+	Offset record.Offset `json:"offset"`
+	Round  time.Time     `json:"round"` // when it began at the first partition
+}
+
+// Place says where the next step goes on.
+func (c *Scrubber) Place() Place { return Place{c.at.folder, c.at.offset, c.round} }
+
+// GoOn lets the next step go on there.
+func (c *Scrubber) GoOn(p Place) {
+	c.begun, c.at, c.round = true, place{p.Folder, p.Offset}, p.Round
+}
+
 // pace waits as long as bytes should take.
 func (c *Scrubber) pace(ctx context.Context, bytes int64) error {
+	c.counted += max(bytes, c.GetBytes)
+	if c.BytesPerSecond == 0 {
+		return ctx.Err()
+	}
 	seconds := float64(max(bytes, c.GetBytes)) / float64(c.BytesPerSecond)
 	return pause.For(ctx, time.Duration(seconds*float64(time.Second)))
 }
@@ -74,6 +96,7 @@ var errTime = errors.New("the time of a step is over")
 // Step goes on for a while: through the partitions in the order of their folders, round and round.
 func (c *Scrubber) Step(ctx context.Context) error {
 	until := c.Now().Add(c.For)
+	c.counted = 0
 	all, err := c.partitions()
 	if err != nil || len(all) == 0 {
 		return err
@@ -136,7 +159,7 @@ func (c *Scrubber) partition(ctx context.Context, tp record.TopicPartition, from
 	}
 	err = l.each(ctx, c.archive, from, func(s *stretch) error {
 		c.at = place{ledger.Folder("", tp), s.Base}
-		if !c.Now().Before(until) {
+		if !c.Now().Before(until) || c.StepBytes > 0 && c.counted >= c.StepBytes {
 			return errTime
 		}
 		return c.check(ctx, s)

@@ -10,6 +10,7 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -50,7 +51,7 @@ func (b *bucket) add(o objectstore.Info) {
 	}
 	b.highest = max(b.highest, coordination.MarkOf(id))
 	switch {
-	case strings.HasPrefix(o.Key, backup.JournalPrefix), strings.HasPrefix(o.Key, backup.PartPrefix):
+	case strings.HasPrefix(o.Key, backup.JournalPrefix), strings.HasPrefix(o.Key, backup.PartPrefix), strings.HasPrefix(o.Key, sweep.DocketPrefix):
 	case o.Key == backup.RootKey(id):
 		b.backups = append(b.backups, id)
 	case o.Key == ledger.SegmentKey(id):

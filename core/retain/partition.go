@@ -98,6 +98,7 @@ func (r *Retainer) shelved(ctx context.Context, p *partition, loads *int) (known
 		return true, nil
 	}
 	if *loads++; *loads > r.LoadsMax {
+		r.behind = true
 		return false, nil
 	}
 	shelf, err := r.Archive.Open(ctx, p.tp, p.manifest)

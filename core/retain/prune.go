@@ -24,6 +24,7 @@ func (r *Retainer) prune(ctx context.Context, parts []*partition) error {
 			continue
 		}
 		if done++; done > r.PrunesMax {
+			r.behind = true
 			return nil
 		}
 		out, err := r.Amender.Amend(ctx, dropped(p))

@@ -60,6 +60,7 @@ type Retainer struct {
 	since   map[record.TopicPartition]time.Time // too large, and when that was seen
 	overdue atomic.Int64                        // partitions
 	longest atomic.Int64                        // how long the first of them is overdue
+	behind  bool                                // the last step left something that it could have done
 }
 
 // New makes a Retainer; it does nothing by itself.
@@ -72,12 +73,16 @@ func (r *Retainer) Overdue() (partitions int, longest time.Duration) {
 	return int(r.overdue.Load()), time.Duration(r.longest.Load())
 }
 
+// Behind says whether the last step left something for the next only because a step is bounded. It is for who calls Step.
+func (r *Retainer) Behind() bool { return r.behind }
+
 // Step moves the log starts that are longest overdue, and makes manifests shorter.
 func (r *Retainer) Step(ctx context.Context) error {
 	if !r.busy.CompareAndSwap(false, true) {
 		return nil
 	}
 	defer r.busy.Store(false)
+	r.behind = false
 	format := r.Stream.FormatValue()
 	parts, err := r.look()
 	if err != nil {
@@ -87,6 +92,7 @@ func (r *Retainer) Step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.behind = r.behind || len(due) > r.LogStartsMax
 	moved, err := r.move(ctx, format, due[:min(len(due), r.LogStartsMax)])
 	r.note(due[moved:])
 	if err != nil {
@@ -108,7 +114,8 @@ func (r *Retainer) note(left []*partition) {
 // due gives the partitions of which something has expired, the longest overdue first.
 func (r *Retainer) due(ctx context.Context, parts []*partition) (due []*partition, err error) {
 	loads := 0
-	for _, p := range parts {
+	for i := range parts {
+		p := parts[(i+r.begin(len(parts)))%len(parts)]
 		if !p.timed && !p.sized {
 			continue
 		}
@@ -127,6 +134,10 @@ func (r *Retainer) due(ctx context.Context, parts []*partition) (due []*partitio
 	slices.SortStableFunc(due, func(a, b *partition) int { return cmp.Compare(b.overdue, a.overdue) })
 	return due, nil
 }
+
+// begin is the partition that a look begins with: another one each minute, so that who remembers nothing gets to all of them
+// though one step reads few manifests.
+func (r *Retainer) begin(n int) int { return int(r.Now().Unix() / 60 * int64(r.LoadsMax) % int64(n)) }
 
 // isDue says whether the first thing of a partition has expired, and how long ago. What is too large has been so since
 // it was seen.

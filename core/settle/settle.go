@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,8 @@ type Settings struct {
 	// PieceBytes are read with one GET, LoadsMax GETs at a time, AheadBytes ahead.
 	PieceBytes, AheadBytes int64
 	LoadsMax               int
+	// May says whether a job of so many bytes may be begun now; nil: any may. Where time is short, what cannot be ended is left.
+	May func(bytes int64) bool
 	// DamageRetry is after what time bytes that could not be read are tried again.
 	DamageRetry time.Duration
 }
@@ -138,7 +141,7 @@ func (s *Settler) Step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	p := planner{Settings: s.Settings, damaged: s.isDamaged, urgent: s.isUrgent, now: now}
-	jobs := p.plan(parts)
+	jobs := slices.DeleteFunc(p.plan(parts), func(j *job) bool { return s.May != nil && !s.May(j.bytes) })
 	spills := p.spills(parts)
 	s.calmOthers(jobs, spills)
 	progress := false

@@ -43,6 +43,9 @@ func (r *round) judge(s *suspects, id ulid.ULID, used bool) bool {
 	if mark > r.floor || mark <= r.since {
 		return false
 	}
+	if r.visit != nil {
+		return !used && r.visit.judge(id)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if used {

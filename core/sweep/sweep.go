@@ -17,6 +17,8 @@
 // folders of partitions (own objects, cold ones, manifests), folder by folder: there it reads the manifests too, and so it is slower and
 // rarer.
 //
+// Suspects are in the memory of who does rounds; who remembers nothing does them in visits, and writes suspects down (visit.go).
+//
 // Owns: what is a reference, who is a suspect, and deleting. Does not own: the floor (core/upkeep raises it), when a
 // round is due.
 package sweep
@@ -98,6 +100,8 @@ type round struct {
 	floor coordination.Mark
 	at    time.Time // when references began to be read
 	refs  *references
+	of    string // the era's name
+	visit *visit // nil: suspects are in memory
 }
 
 // begin raises the floor and then reads the references. Nil: another era, what this instance knows is void.
@@ -127,7 +131,7 @@ func (w *Sweeper) begin(ctx context.Context) (*round, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.since = format.Since
+	r.since, r.of = format.Since, format.Era
 	if r.refs == nil {
 		r.refs, err = w.references(ctx)
 	}
@@ -142,21 +146,9 @@ func (w *Sweeper) Sweep(ctx context.Context) error {
 	}
 	var doomed []string
 	w.turn(&w.mu.recent)
-	for _, part := range []struct {
-		prefix string
-		used   map[ulid.ULID]struct{}
-	}{{ledger.SegmentPrefix, r.refs.segments}, {ledger.SharedPrefix, r.refs.shared}} {
-		err := r.list(ctx, part.prefix, part.prefix+lastAt(r.since).String(), func(keys []string) error {
-			for _, key := range keys {
-				id, err := ulid.ParseStrict(key[len(part.prefix):])
-				if err != nil {
-					w.Log.Warn("object with a foreign name left alone", "key", key)
-					continue
-				}
-				if _, used := part.used[id]; r.judge(&w.mu.recent, id, used) {
-					doomed = append(doomed, key)
-				}
-			}
+	for _, prefix := range Recent.prefixes() {
+		err := r.list(ctx, prefix, prefix+lastAt(r.since).String(), func(keys []string) error {
+			doomed = append(doomed, r.recent(prefix, keys)...)
 			return nil
 		})
 		if err != nil {
@@ -181,7 +173,7 @@ func (w *Sweeper) SweepSettled(ctx context.Context) error {
 		return err
 	}
 	w.turn(&w.mu.settled)
-	for _, prefix := range []string{ledger.SettledPrefix, ledger.ColdPrefix, ledger.ManifestPrefix} {
+	for _, prefix := range Settled.prefixes() {
 		f := folder{round: r, prefix: prefix}
 		err := r.list(ctx, prefix, "", func(keys []string) error {
 			doomed := f.judge(ctx, keys)
