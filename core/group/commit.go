@@ -196,23 +196,7 @@ func (c *Coordinator) merge(g *cell, queue []*pendingCommit) (passed []*pendingC
 			g.machine.heard(now, member)
 		}
 		passed = append(passed, p)
-		for _, t := range p.request.Topics {
-			into := changed[t.Name]
-			if into == nil {
-				into = &topicOffsets{id: t.ID, partitions: map[int32]Committed{}}
-				if old := g.offsets[t.Name]; old != nil {
-					into.mod = old.mod
-					if old.id == t.ID {
-						into.partitions = maps.Clone(old.partitions)
-					}
-				}
-				changed[t.Name] = into
-			}
-			for n, o := range t.Partitions {
-				o.AtMs = now.UnixMilli()
-				into.partitions[n] = o
-			}
-		}
+		g.gather(changed, p.request.Topics, now)
 	}
 	return passed, changed
 }

@@ -2,6 +2,7 @@ package invoke_test
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ func newEnvironment(c *coretest.Cluster, name string) *invoke.Environment {
 	return invoke.New(invoke.Settings{
 		Store: store, KV: kv, Cluster: "test", Now: time.Now, Entropy: entropy, Log: coretest.Quiet(), Margin: time.Second, CacheBytes: 4 << 20,
 		Topics: topic.DefaultSettings(), NewTopicID: func() (id record.TopicID) { id[3] = 7; return id },
+		NewID: rand.Text,
 	})
 }
 

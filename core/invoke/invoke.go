@@ -1,7 +1,7 @@
 // Package invoke is an instance for as long as one request: what a function is made of that is frozen between
 // invocations and may never be thawed.
 //
-//	Begin   one read of etcd: floor, stamp, format, the topics that the request names
+//	Begin   one read of etcd: floor, stamp, format, the topics that the request names. BeginGroup: one read before it, of the group
 //	Add     batches gather; nothing is sent
 //	Wait    (on an outcome) one PUT, one commit, one read at the commit's revision; each batch has its outcome
 //	End     what was added and never waited for is dropped; nothing is left on its way
@@ -9,6 +9,9 @@
 // There is no watch, lease, timer or goroutine that outlives an invocation, and nothing rests on how much time lies between
 // two. What an environment keeps is memory: state of partitions that it has folded, idle connections, bytes in a small cache. Each
 // invocation checks it against etcd before it is shown, and drops it where another era began.
+//
+// Consumer groups: a coordinator is asked where one lives, else the invocation takes its step (groups.go). Join gives a consumer for the
+// time of an invocation (member.go).
 //
 // Owns: composition for functions. Does not own: the write path (core/ingest, demand.go), the read path (core/fetch), reading the
 // log in visits (core/stream, visit.go), the partial fold (core/ledger, partial.go), and events (functions/).
@@ -20,11 +23,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/cache"
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -53,6 +58,10 @@ type Settings struct {
 	CacheBytes int64
 	Topics     topic.Settings
 	NewTopicID func() record.TopicID
+	// NewID gives a text that was never given before.
+	NewID func() string
+	// Dial opens a connection to an instance that coordinates a group; nil: none is asked.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Environment is what lives as long as the process, frozen or not.
@@ -63,10 +72,14 @@ type Environment struct {
 	Reader    *fetch.Fetcher
 	Admin     *topic.Admin
 	Producers *txn.ProducerIDs
+	Groups    *Groups
+	Consumers *consume.Consumers
 	mu        struct {
 		sync.Mutex
 		busy     bool
 		deadline time.Time
+		asked    map[string]bool // topics that were asked for by this invocation
+		askedAll bool
 	}
 }
 
@@ -78,6 +91,9 @@ const (
 	tailAge          = 2 * time.Minute
 	linger           = time.Hour // who waits flushes
 	timeMax          = 15 * time.Minute
+	// Of members that are served by Join; requests over HTTP say their own.
+	autoCommitEvery  = 5 * time.Second
+	rebalanceTimeout = time.Minute
 )
 
 // New puts an environment together; it sends nothing.
@@ -93,12 +109,19 @@ func New(s Settings) *Environment {
 	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
 	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
 	e.Producers = txn.NewProducerIDs(s.KV, keys, e.Stream)
+	e.Groups = newGroups(e, keys)
+	e.Consumers = consume.New(consume.Settings{Groups: e.Groups, Topics: e.Stream, Reader: e.Reader, Now: s.Now, Log: s.Log, AutoCommitEvery: autoCommitEvery, RebalanceTimeout: rebalanceTimeout})
 	return e
 }
 
 // Begin begins an invocation, which ends with ctx or with End. The context that it gives ends Margin before ctx does.
 // ledger.ErrFormat: this build is too old for the cluster. Other errors are stream.ErrNotReady: try again.
 func (e *Environment) Begin(ctx context.Context, need stream.Need) (context.Context, context.CancelFunc, error) {
+	return e.begin(ctx, func(context.Context) (stream.Need, error) { return need, nil })
+}
+
+// begin begins an invocation; need says what it needs of the log.
+func (e *Environment) begin(ctx context.Context, need func(context.Context) (stream.Need, error)) (context.Context, context.CancelFunc, error) {
 	end, limited := ctx.Deadline()
 	if !limited {
 		end = e.Now().Add(timeMax)
@@ -114,7 +137,12 @@ func (e *Environment) Begin(ctx context.Context, need stream.Need) (context.Cont
 		return nil, nil, ErrBusy
 	}
 	ctx, cancel := context.WithDeadline(ctx, end)
-	if err := e.Stream.Visit(ctx, need); err != nil {
+	n, err := need(ctx)
+	if err == nil {
+		e.ask(n)
+		err = e.Stream.Visit(ctx, n)
+	}
+	if err != nil {
 		cancel()
 		e.End()
 		return nil, nil, fmt.Errorf("begin: %w", err)
@@ -125,6 +153,7 @@ func (e *Environment) Begin(ctx context.Context, need stream.Need) (context.Cont
 // End ends the invocation: nothing of it is left on its way.
 func (e *Environment) End() {
 	e.Ingest.Drop()
+	e.Groups.end()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mu.busy = false

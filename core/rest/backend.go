@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/fork"
 	"github.com/firnlog/firnlog/core/group"
@@ -73,18 +74,11 @@ type Forker interface {
 	Fork(ctx context.Context, r fork.Request) (fork.Result, error)
 }
 
-// Groups knows consumer groups, whoever coordinates them; *relay.Relay is it.
+// Groups knows consumer groups, whoever coordinates them; *relay.Relay and, in functions, *invoke.Groups are it.
 type Groups interface {
-	ConsumerHeartbeat(ctx context.Context, name string, r group.ConsumerRequest) (group.ConsumerResult, error)
-	CommitOffsets(ctx context.Context, name string, r group.CommitRequest) error
+	consume.Groups
 
 	ListStored(ctx context.Context) ([]group.Listed, error)
 	DescribeStored(ctx context.Context, name string) (group.Description, error)
-	OffsetsStored(ctx context.Context, name string, stable bool) ([]group.FetchedTopic, error)
 	Find(name string) (instance.Info, error)
-
-	TakeSeat(ctx context.Context, group, member string, ttl time.Duration, encode func(leasedAt time.Time) []byte) (*group.Seat, error)
-	FindSeat(ctx context.Context, group, member string) (*group.Seat, error)
-	KeepSeat(ctx context.Context, s *group.Seat, encode func(leasedAt time.Time) []byte) error
-	LeaveSeat(ctx context.Context, s *group.Seat) error
 }

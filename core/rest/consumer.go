@@ -1,108 +1,23 @@
 package rest
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/firnlog/firnlog/core/group"
-	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/consume"
 )
 
-// A consumer instance is a KIP-848 member of its group. All that it is lies in its seat, as JSON:
-//
-//	created with   format, reset, auto commit, bytes, waiting time, life
-//	subscribed to  names and pattern; or it has chosen its partitions by hand, and is no member
-//	member epoch   0: it has still to join
-//	places         its partitions, each with the position to go on from
-//
-// Every request reads the seat, does its work and swaps it, so any instance serves any of them, and of two at the same time
-// one begins anew with what the other has left.
-
-// stateVersion is the version of the JSON in etcd.
-const stateVersion = 1
-
-type instanceState struct {
-	Version     int    `json:"version"`
-	Format      string `json:"format"`
-	Reset       string `json:"reset"`
-	AutoCommit  bool   `json:"autoCommit"`
-	BytesMin    int    `json:"bytesMin"`
-	WaitMs      int64  `json:"waitMs"`
-	TTLMs       int64  `json:"ttlMs"`
-	LeasedAtMs  int64  `json:"leasedAtMs"`
-	CommittedMs int64  `json:"committedMs"` // when it last committed by itself
-
-	Names   []string `json:"names,omitempty"`
-	Pattern string   `json:"pattern,omitempty"`
-	Manual  bool     `json:"manual,omitempty"` // its partitions were chosen by hand
-	Epoch   int32    `json:"epoch"`
-	Places  []spot   `json:"places,omitempty"`
-	Turn    int      `json:"turn"` // which place comes first, so that none is starved
-}
-
-// spot is a partition of a consumer instance.
-type spot struct {
-	Topic     string         `json:"topic"`
-	ID        record.TopicID `json:"id"`
-	Partition int32          `json:"partition"`
-	Position  record.Offset  `json:"position"`        // of the next record to give
-	Moved     bool           `json:"moved,omitempty"` // since it was committed; of instances that commit by themselves
-}
-
-func (p *spot) name() record.TopicPartition {
-	return record.TopicPartition{Topic: p.ID, Partition: p.Partition}
-}
-
-// consumer is an instance during a request.
-type consumer struct {
-	instanceState
-	seat   *group.Seat
-	before []byte // its state as it was read
-	client string
-	host   string
-}
-
-func (c *consumer) subscribed() bool { return len(c.Names) > 0 || c.Pattern != "" }
-
-func (c *consumer) encode(leasedAt time.Time) []byte {
-	c.LeasedAtMs = leasedAt.UnixMilli()
-	b, err := json.Marshal(c.instanceState)
-	if err != nil {
-		panic(fmt.Sprintf("encode consumer instance: %v", err)) // cannot be: strings and numbers
-	}
-	return b
-}
-
-// place finds a partition of the consumer.
-func (c *consumer) place(topic string, partition int32) *spot {
-	i := slices.IndexFunc(c.Places, func(p spot) bool { return p.Topic == topic && p.Partition == partition })
-	if i < 0 {
-		return nil
-	}
-	return &c.Places[i]
-}
+// A consumer instance is a consumer of core/consume: any instance of the front end serves any of its requests.
 
 // consumer reads the instance of the path.
-func (s *Server) consumer(c *call) (*consumer, error) {
-	seat, err := s.backend.Groups.FindSeat(c.ctx, c.params["group"], c.params["instance"])
+func (s *Server) consumer(c *call) (*consume.Consumer, error) {
+	con, err := s.consumers.Find(c.ctx, c.params["group"], c.params["instance"])
 	if err != nil {
 		return nil, err
 	}
-	out := &consumer{seat: seat, before: seat.Value, client: "rest", host: "/" + hostOf(c.r.RemoteAddr)}
-	if err := json.Unmarshal(seat.Value, &out.instanceState); err != nil {
-		return nil, fmt.Errorf("read consumer instance: %w", err)
-	}
-	if out.Version != stateVersion {
-		return nil, fmt.Errorf("%w: consumer instance of version %d: upgrade this instance", errNotNow, out.Version)
-	}
-	seat.TTL, seat.LeasedAt = time.Duration(out.TTLMs)*time.Millisecond, time.UnixMilli(out.LeasedAtMs)
-	return out, nil
+	con.Client, con.Host = "rest", "/"+hostOf(c.r.RemoteAddr)
+	return con, nil
 }
 
 func hostOf(address string) string {
@@ -112,36 +27,17 @@ func hostOf(address string) string {
 	return address
 }
 
-// keep stores what a request has changed, and lets the instance live on.
-func (s *Server) keep(ctx context.Context, con *consumer) error {
-	if bytes.Equal(con.encode(con.seat.LeasedAt), con.before) && !con.seat.Worn(s.backend.Now()) {
-		return nil
-	}
-	if err := s.backend.Groups.KeepSeat(ctx, con.seat, con.encode); err != nil {
-		return err
-	}
-	con.before = con.seat.Value
-	return nil
-}
-
-// triesMax is how often a request begins anew because another one of the same consumer was faster.
-const triesMax = 5
-
 // change runs a step on the instance of the path, and stores what it makes of it.
-func (s *Server) change(c *call, step func(con *consumer) (*answer, error)) (*answer, error) {
-	for try := 1; ; try++ {
-		con, err := s.consumer(c)
-		if err != nil {
-			return nil, err
-		}
-		a, err := step(con)
-		if err == nil {
-			err = s.keep(c.ctx, con)
-		}
-		if err == nil || !isChanged(err) || try == triesMax {
-			return a, err
-		}
+func (s *Server) change(c *call, step func(con *consume.Consumer) (*answer, error)) (a *answer, err error) {
+	err = s.consumers.Change(c.ctx, c.params["group"], c.params["instance"], func(con *consume.Consumer) (err error) {
+		con.Client, con.Host = "rest", "/"+hostOf(c.r.RemoteAddr)
+		a, err = step(con)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return a, nil
 }
 
 // createRequest is what an instance is made with; numbers and booleans may come as strings.
@@ -196,9 +92,7 @@ func (s *Server) createInstance(c *call) (*answer, error) {
 	if len(name) > nameBytesMax || len(c.params["group"]) > nameBytesMax {
 		return nil, failf(422, codeBadConsumer, "names have at most %d bytes", nameBytesMax)
 	}
-	con := &consumer{instanceState: *state}
-	ttl := time.Duration(state.TTLMs) * time.Millisecond
-	if con.seat, err = s.backend.Groups.TakeSeat(c.ctx, c.params["group"], name, ttl, con.encode); err != nil {
+	if _, err = s.consumers.Take(c.ctx, c.params["group"], name, *state); err != nil {
 		return nil, err
 	}
 	return ok(struct {
@@ -222,8 +116,8 @@ func (s *Server) base(c *call) string {
 }
 
 // instanceOf checks what an instance shall be.
-func (s *Server) instanceOf(r *createRequest) (*instanceState, error) {
-	state := &instanceState{Version: stateVersion, Format: r.Format, Reset: r.Reset, CommittedMs: s.backend.Now().UnixMilli()}
+func (s *Server) instanceOf(r *createRequest) (*consume.State, error) {
+	state := &consume.State{Format: r.Format, Reset: r.Reset, CommittedMs: s.backend.Now().UnixMilli()}
 	switch {
 	case state.Format == "":
 		state.Format = formatBinary
@@ -232,10 +126,10 @@ func (s *Server) instanceOf(r *createRequest) (*instanceState, error) {
 	}
 	switch state.Reset {
 	case "", "largest": // as version 1 says
-		state.Reset = resetLatest
+		state.Reset = consume.Latest
 	case "smallest":
-		state.Reset = resetEarliest
-	case resetEarliest, resetLatest, resetNone:
+		state.Reset = consume.Earliest
+	case consume.Earliest, consume.Latest, consume.NoReset:
 	default:
 		return nil, failf(422, codeBadConsumer, "auto.offset.reset %q: want earliest, latest or none", cut(state.Reset))
 	}
@@ -260,8 +154,6 @@ func (s *Server) instanceOf(r *createRequest) (*instanceState, error) {
 	}
 	return state, err
 }
-
-const resetEarliest, resetLatest, resetNone = "earliest", "latest", "none"
 
 func (l loose) number(name string, usual, least, most int64) (int64, error) {
 	if l == "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/fork"
 	"github.com/firnlog/firnlog/core/group"
@@ -104,6 +105,7 @@ func codes() []row {
 		{fork.ErrTooLarge, unprocessable, 422, 0},
 		{fork.ErrStorage, 500, codeKafka, 0},
 
+		{consume.ErrNoOffset, conflict, codeState, 0},
 		{group.ErrSeatTaken, conflict, codeExists, 0},
 		{group.ErrSeatGone, 404, codeNoInstance, 0},
 		{group.ErrSeatChanged, conflict, codeState, 0},

@@ -65,3 +65,16 @@ func (s *Server) fresh(ctx context.Context) error {
 	}
 	return nil
 }
+
+// topicOf finds a topic by name for a list of partitions in a request.
+func (s *Server) topicOf(ctx context.Context, name string, partition int64) (*ledger.Topic, record.TopicPartition, error) {
+	t, err := s.topic(ctx, name)
+	if err != nil {
+		return nil, record.TopicPartition{}, err
+	}
+	if partition < 0 || partition > int64(t.Partitions) {
+		return nil, record.TopicPartition{}, fmt.Errorf("%w: %s/%d", errNoPartition, t.Name, partition)
+	}
+	tp, err := s.within(ctx, t, int32(partition))
+	return t, tp, err
+}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/record"
@@ -50,16 +51,16 @@ func (s *Server) commitOffsets(c *call) (*answer, error) {
 		one.Offset = record.Offset(*o.Offset) + 1
 		offsets[tp], names[tp.Topic] = one, t.Name
 	}
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		commit := func() error {
 			if len(offsets) > 0 {
-				return s.commit(c.ctx, con, offsets, names)
+				return con.Commit(c.ctx, offsets, names)
 			}
-			return s.commitPlaces(c.ctx, con, con.Places)
+			return con.CommitPlaces(c.ctx, con.Places)
 		}
 		err := commit()
 		if errors.Is(err, group.ErrStaleEpoch) { // the group has moved on: what it still has may be committed
-			if err = s.settle(c.ctx, con); err == nil {
+			if err = con.Settle(c.ctx); err == nil {
 				err = commit()
 			}
 		}
@@ -85,24 +86,27 @@ func (s *Server) showOffsets(c *call) (*answer, error) {
 		return nil, err
 	}
 	req.Partitions = append(req.Partitions, asked...)
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		partitions := req.Partitions
 		if partitions == nil {
 			for _, p := range con.Places {
 				partitions = append(partitions, placeJSON{p.Topic, int64(p.Partition)})
 			}
 		}
-		committed, err := s.committed(c.ctx, con.seat.Group)
+		named := make([]record.TopicPartition, len(partitions))
+		for i, p := range partitions {
+			var err error
+			if _, named[i], err = s.topicOf(c.ctx, p.Topic, p.Partition); err != nil {
+				return nil, err
+			}
+		}
+		committed, err := con.Committed(c.ctx)
 		if err != nil {
 			return nil, err
 		}
 		out := offsetsJSON{Offsets: []placeOffsetJSON{}}
-		for _, p := range partitions {
-			_, tp, err := s.topicOf(c.ctx, p.Topic, p.Partition)
-			if err != nil {
-				return nil, err
-			}
-			if o, has := committed[tp]; has {
+		for i, p := range partitions {
+			if o, has := committed[named[i]]; has {
 				offset := int64(o.Offset)
 				out.Offsets = append(out.Offsets, placeOffsetJSON{p.Topic, p.Partition, &offset, &o.Metadata})
 			}
@@ -135,7 +139,7 @@ func (s *Server) seek(c *call) (*answer, error) {
 	if len(req.Offsets) == 0 {
 		return nil, failf(422, 422, "offsets: there are none")
 	}
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		for _, o := range req.Offsets {
 			if o.Offset == nil || *o.Offset < 0 {
 				return nil, failf(422, 422, "offset of %s/%d: want a number from 0", o.Topic, o.Partition)
@@ -165,7 +169,7 @@ func (s *Server) seekTo(c *call, which func(fetch.Bounds) record.Offset) (*answe
 	if len(req.Partitions) == 0 {
 		return nil, failf(422, 422, "partitions: there are none")
 	}
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		for _, p := range req.Partitions {
 			err := s.move(c.ctx, con, p, func(tp record.TopicPartition) (record.Offset, error) {
 				b, err := s.backend.Reader.Bounds(c.ctx, tp)
@@ -180,17 +184,17 @@ func (s *Server) seekTo(c *call, which func(fetch.Bounds) record.Offset) (*answe
 }
 
 // move sets the position of one partition, which the consumer must have.
-func (s *Server) move(ctx context.Context, con *consumer, at placeJSON, to func(record.TopicPartition) (record.Offset, error)) error {
+func (s *Server) move(ctx context.Context, con *consume.Consumer, at placeJSON, to func(record.TopicPartition) (record.Offset, error)) error {
 	_, tp, err := s.topicOf(ctx, at.Topic, at.Partition)
 	if err != nil {
 		return err
 	}
-	p := con.place(at.Topic, tp.Partition)
-	if p == nil && !con.Manual && con.subscribed() { // it may have been given it since its last request
-		if err := s.settle(ctx, con); err != nil {
+	p := con.Place(at.Topic, tp.Partition)
+	if p == nil && !con.Manual && con.Subscribed() { // it may have been given it since its last request
+		if err := con.Settle(ctx); err != nil {
 			return err
 		}
-		p = con.place(at.Topic, tp.Partition)
+		p = con.Place(at.Topic, tp.Partition)
 	}
 	if p == nil {
 		have := []string{}

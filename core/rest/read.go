@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/record"
 )
@@ -29,71 +29,25 @@ type reading struct {
 	records []readJSON
 }
 
-// take adds what was fetched of a partition from an offset on, and gives the offset to go on from. Control records and
-// those of aborted transactions are passed over.
+// take adds what was fetched of a partition from an offset on, and gives the offset to go on from.
 func (r *reading) take(topic string, got fetch.Result, from record.Offset) (next record.Offset, err error) {
-	next = from
-	aborted := slices.Clone(got.Aborted)
-	active := map[record.ProducerID]bool{}
-	for b, err := range record.Batches(got.Batches) {
-		if err != nil {
-			return next, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
-		}
-		h, err := record.ReadHeader(b)
-		if err != nil {
-			return next, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
-		}
-		aborted = slices.DeleteFunc(aborted, func(a fetch.Aborted) bool {
-			if a.First <= h.LastOffset() {
-				active[a.Producer] = true
-				return true
-			}
-			return false
-		})
-		switch {
-		case h.IsControl():
-			if m, err := record.ReadMarker(b); err == nil && !m.Commit {
-				delete(active, m.Producer)
-			}
-			next = max(next, h.LastOffset()+1)
-		case h.IsTransactional() && active[h.Producer]:
-			next = max(next, h.LastOffset()+1)
-		default:
-			var full bool
-			if next, full, err = r.batch(topic, got.Partition, b, h, next); err != nil || full {
-				return next, err
-			}
-		}
-	}
-	return next, nil
-}
-
-// batch adds the records of one batch from an offset on; full: there is no room for the next.
-func (r *reading) batch(topic string, partition int32, b []byte, h record.Header, next record.Offset) (record.Offset, bool, error) {
-	for one, err := range record.Records(b, record.DecompressedBytesMax) {
-		if err != nil {
-			return next, false, fmt.Errorf("%w: %w", fetch.ErrStorage, err)
-		}
-		offset := h.OffsetOf(one)
-		if offset < next {
-			continue
-		}
+	return consume.Walk(got, from, func(h record.Header, one record.Record) (full bool, err error) {
 		size := len(one.Key) + len(one.Value)
 		if len(r.records) > 0 && size > r.left {
-			return next, true, nil
+			return true, nil
 		}
-		out := readJSON{Topic: topic, Partition: partition, Offset: offset, Timestamp: h.TimestampOf(one), Headers: giveHeaders(one.Headers)}
+		offset := h.OffsetOf(one)
+		out := readJSON{Topic: topic, Partition: got.Partition, Offset: offset, Timestamp: h.TimestampOf(one), Headers: giveHeaders(one.Headers)}
 		if out.Key, err = gives(r.format, one.Key); err != nil {
-			return next, true, at(err, "key at %s/%d offset %d", topic, partition, offset)
+			return true, at(err, "key at %s/%d offset %d", topic, got.Partition, offset)
 		}
 		if out.Value, err = gives(r.format, one.Value); err != nil {
-			return next, true, at(err, "value at %s/%d offset %d", topic, partition, offset)
+			return true, at(err, "value at %s/%d offset %d", topic, got.Partition, offset)
 		}
 		r.left -= size
 		r.records = append(r.records, out)
-		next = offset + 1
-	}
-	return max(next, h.LastOffset()+1), false, nil
+		return false, nil
+	})
 }
 
 // format is how records shall be shown: what the client wants, else the usual.

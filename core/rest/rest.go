@@ -9,7 +9,7 @@
 //  4. errors.go is the one table from errors to status and error code. A panic is answered as 500, and logged.
 //
 // Nothing is kept in memory between two requests, so that any instance, and any invocation of a function, serves each of them.
-// What a consumer instance must remember is its seat in the group (core/group, seat.go).
+// What a consumer instance must remember is its seat in the group (core/consume).
 //
 // # When something counts as done
 //
@@ -26,19 +26,25 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/http"
+
+	"github.com/firnlog/firnlog/core/consume"
 )
 
 // Server is the front end: one http.Handler.
 type Server struct {
-	settings Settings
-	backend  Backend
-	log      *slog.Logger
-	routes   []route
+	settings  Settings
+	backend   Backend
+	consumers *consume.Consumers
+	log       *slog.Logger
+	routes    []route
 }
 
 // New makes a Server; it starts nothing.
 func New(settings Settings, backend Backend, log *slog.Logger) *Server {
-	s := &Server{settings: settings, backend: backend, log: log}
+	s := &Server{settings: settings, backend: backend, log: log, consumers: consume.New(consume.Settings{
+		Groups: backend.Groups, Topics: backend.Topics, Reader: backend.Reader, Now: backend.Now, Log: log,
+		AutoCommitEvery: settings.AutoCommitEvery, RebalanceTimeout: settings.RebalanceTimeout,
+	})}
 	s.routes = s.table()
 	return s
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"slices"
 
+	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -27,12 +28,12 @@ func (s *Server) subscribe(c *call) (*answer, error) {
 			return nil, failf(422, 422, "%s", err)
 		}
 	}
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		if con.Manual {
 			return nil, failf(409, codeState, "the consumer has chosen its partitions by hand: DELETE its subscription first")
 		}
 		con.Names, con.Pattern = slices.Compact(slices.Sorted(slices.Values(req.Topics))), req.Pattern
-		if err := s.settle(c.ctx, con); err != nil { // it joins now, so that its first poll need not wait
+		if err := con.Settle(c.ctx); err != nil { // it joins now, so that its first poll need not wait
 			return nil, err
 		}
 		return done()
@@ -40,17 +41,17 @@ func (s *Server) subscribe(c *call) (*answer, error) {
 }
 
 func (s *Server) showSubscription(c *call) (*answer, error) {
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		return ok(subscriptionJSON{Topics: append([]string{}, con.Names...), Pattern: con.Pattern})
 	})
 }
 
 func (s *Server) unsubscribe(c *call) (*answer, error) {
-	return s.change(c, func(con *consumer) (*answer, error) {
-		if err := s.commitMoved(c.ctx, con); err != nil {
-			s.log.Info("positions are not committed", "group", con.seat.Group, "error", err)
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
+		if err := con.CommitMoved(c.ctx); err != nil {
+			s.log.Info("positions are not committed", "group", con.Group(), "error", err)
 		}
-		if err := s.leave(c.ctx, con); err != nil {
+		if err := con.Leave(c.ctx); err != nil {
 			return nil, err
 		}
 		con.Names, con.Pattern, con.Places, con.Manual = nil, "", nil, false
@@ -63,13 +64,10 @@ func (s *Server) deleteInstance(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.commitMoved(c.ctx, con); err != nil {
-		s.log.Info("positions are not committed", "group", con.seat.Group, "error", err)
+	if err := con.CommitMoved(c.ctx); err != nil {
+		s.log.Info("positions are not committed", "group", con.Group(), "error", err)
 	}
-	if err := s.leave(c.ctx, con); err != nil {
-		return nil, err
-	}
-	if err := s.backend.Groups.LeaveSeat(c.ctx, con.seat); err != nil {
+	if err := con.Remove(c.ctx); err != nil {
 		return nil, err
 	}
 	return done()
@@ -90,23 +88,23 @@ func (s *Server) assign(c *call) (*answer, error) {
 	if err := s.decode(c, &req, false); err != nil {
 		return nil, err
 	}
-	var places []spot
+	var places []consume.Place
 	for _, p := range req.Partitions {
 		t, tp, err := s.topicOf(c.ctx, p.Topic, p.Partition)
 		if err != nil {
 			return nil, err
 		}
-		places = append(places, spot{Topic: t.Name, ID: tp.Topic, Partition: tp.Partition})
+		places = append(places, consume.Place{Topic: t.Name, ID: tp.Topic, Partition: tp.Partition})
 	}
-	return s.change(c, func(con *consumer) (*answer, error) {
-		if con.subscribed() {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
+		if con.Subscribed() {
 			return nil, failf(409, codeState, "the consumer is subscribed to topics: DELETE its subscription first")
 		}
-		if err := s.commitMoved(c.ctx, con); err != nil {
+		if err := con.CommitMoved(c.ctx); err != nil {
 			return nil, err
 		}
 		next := slices.Clone(places)
-		if err := s.begins(c.ctx, con, next); err != nil {
+		if err := con.Begins(c.ctx, next); err != nil {
 			return nil, err
 		}
 		con.Places, con.Manual = next, len(next) > 0
@@ -115,7 +113,7 @@ func (s *Server) assign(c *call) (*answer, error) {
 }
 
 func (s *Server) showAssignments(c *call) (*answer, error) {
-	return s.change(c, func(con *consumer) (*answer, error) {
+	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		out := placesJSON{Partitions: []placeJSON{}}
 		for _, p := range con.Places {
 			out.Partitions = append(out.Partitions, placeJSON{p.Topic, int64(p.Partition)})

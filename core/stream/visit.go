@@ -36,6 +36,8 @@ type Need struct {
 	AllTopics bool
 	// Partitions to read at once, by topic name; of topics that are remembered only.
 	Partitions map[string][]int32
+	// Assigned are partitions by id, of topics that are named above.
+	Assigned []record.TopicPartition
 }
 
 const (
@@ -84,6 +86,13 @@ func (s *Stream) Want(partitions ...record.TopicPartition) {
 	}
 }
 
+// WantAllTopics says that all topics are about to be looked at: the next read of a Stream that visits brings them.
+func (s *Stream) WantAllTopics() {
+	s.visit.mu.Lock()
+	defer s.visit.mu.Unlock()
+	s.visit.mu.all = true
+}
+
 // Visit begins a visit: what was known is memory from here on, and what the visit is about is read.
 func (s *Stream) Visit(ctx context.Context, need Need) error {
 	s.visit.reset(need.AllTopics)
@@ -104,6 +113,7 @@ func (s *Stream) Visit(ctx context.Context, need Need) error {
 		}
 	}
 	s.state.Unlock()
+	s.Want(need.Assigned...)
 	return s.read(ctx, 0)
 }
 

@@ -8,7 +8,6 @@
 package api
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -51,7 +50,7 @@ func New(e *invoke.Environment, offer Offer, log *slog.Logger) *API {
 	settings.BodyBytesMax, settings.FetchBytesMax = 6<<20, fetchBytesMax
 	return &API{environment: e, offer: offer, log: log, rest: rest.New(settings, rest.Backend{
 		Topics: e.Stream, Appender: e.Ingest, Reader: e.Reader, Cluster: nobody{}, Producers: e.Producers, Admin: e.Admin,
-		Now: e.Now, Random: mathrand.Int32N, NewID: rand.Text,
+		Groups: e.Groups, Now: e.Now, Random: mathrand.Int32N, NewID: e.NewID,
 	}, log)}
 }
 

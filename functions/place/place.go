@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net"
 	"os"
 	"time"
 
@@ -34,6 +35,9 @@ type Place struct {
 	Log    *slog.Logger
 }
 
+// dialTime is for connecting to a coordinator: one that has just been lost is still in the list.
+const dialTime = time.Second
+
 // Open reads the environment variables and puts the environment together. Nothing is sent: an etcd or a store that cannot be
 // reached now is no reason to fail a start.
 func Open(ctx context.Context) (*Place, error) {
@@ -58,7 +62,7 @@ func Open(ctx context.Context) (*Place, error) {
 	topics.Partitions = p.Config.Partitions
 	p.Environment = invoke.New(invoke.Settings{
 		Store: store, KV: kv, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
-		Topics: topics, NewTopicID: newTopicID, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
+		Topics: topics, NewTopicID: newTopicID, NewID: rand.Text, Dial: (&net.Dialer{Timeout: dialTime}).DialContext, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
 	})
 	return p, nil
 }

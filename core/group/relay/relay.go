@@ -17,13 +17,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kmsg"
-
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/pause"
-	"github.com/firnlog/firnlog/core/record"
 )
+
+// ErrUnreached: the instance did not answer. What it was asked may have happened.
+var ErrUnreached = errors.New("the coordinator cannot be reached")
 
 // Settings of a Relay.
 type Settings struct {
@@ -54,17 +54,24 @@ func New(s Settings) *Relay {
 	return r
 }
 
-// Close ends idle connections.
+// Close ends idle connections, and keeps none from now on.
 func (r *Relay) Close() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.mu.closed = true
+	r.mu.Unlock()
+	r.CloseIdle()
+}
+
+// CloseIdle ends idle connections.
+func (r *Relay) CloseIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, peers := range r.mu.idle {
 		for _, p := range peers {
 			p.nc.Close()
 		}
 	}
-	r.mu.idle = nil
+	r.mu.idle = map[string][]*peer{}
 }
 
 const (
@@ -101,7 +108,7 @@ func (r *Relay) with(ctx context.Context, at instance.Info, fn func(context.Cont
 	for {
 		p, rested, err := r.peer(ctx, address)
 		if err != nil {
-			return fmt.Errorf("%w: reach the coordinator (node %d): %w", group.ErrUnavailable, at.Node, err)
+			return fmt.Errorf("%w: %w (node %d): %w", group.ErrUnavailable, ErrUnreached, at.Node, err)
 		}
 		err = fn(ctx, p)
 		if !errors.Is(err, errBroken) {
@@ -110,7 +117,7 @@ func (r *Relay) with(ctx context.Context, at instance.Info, fn func(context.Cont
 		}
 		p.nc.Close()
 		if !rested || ctx.Err() != nil {
-			return fmt.Errorf("%w: speak to the coordinator (node %d): %w", group.ErrUnavailable, at.Node, err)
+			return fmt.Errorf("%w: %w (node %d): %w", group.ErrUnavailable, ErrUnreached, at.Node, err)
 		}
 	}
 }
@@ -168,70 +175,16 @@ func (r *Relay) CommitOffsets(ctx context.Context, name string, req group.Commit
 	})
 }
 
-func (p *peer) heartbeat(ctx context.Context, name string, r group.ConsumerRequest) (group.ConsumerResult, error) {
-	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
-	req.Version = 1
-	req.Group, req.MemberID, req.MemberEpoch, req.RackID = name, r.MemberID, r.Epoch, r.Rack
-	req.RebalanceTimeoutMillis, req.SubscribedTopicNames, req.SubscribedTopicRegex, req.ServerAssignor = r.RebalanceMs, r.Names, r.Regex, r.Assignor
-	if r.Instance != "" {
-		req.InstanceID = &r.Instance
-	}
-	if r.Owned != nil {
-		req.Topics = []kmsg.ConsumerGroupHeartbeatRequestTopic{}
-		for _, id := range r.Owned.Topics() {
-			t := kmsg.NewConsumerGroupHeartbeatRequestTopic()
-			t.TopicID, t.Partitions = id, r.Owned[id]
-			req.Topics = append(req.Topics, t)
-		}
-	}
-	resp := kmsg.NewPtrConsumerGroupHeartbeatResponse()
-	if err := p.ask(ctx, r.Client, req, resp); err != nil {
-		return group.ConsumerResult{}, err
-	}
-	if err := errorOf(resp.ErrorCode, resp.ErrorMessage); err != nil {
-		return group.ConsumerResult{}, err
-	}
-	res := group.ConsumerResult{MemberID: r.MemberID, Epoch: resp.MemberEpoch, Heartbeat: time.Duration(resp.HeartbeatIntervalMillis) * time.Millisecond}
-	if resp.Assignment != nil {
-		assigned := group.Gather(func(add func(record.TopicID, ...int32)) {
-			for _, t := range resp.Assignment.Topics {
-				add(t.TopicID, t.Partitions...)
-			}
-		})
-		res.Assignment = &assigned
-	}
-	return res, nil
+// HeartbeatAt sends a heartbeat to this instance, once. ErrUnreached: it did not answer.
+func (r *Relay) HeartbeatAt(ctx context.Context, at instance.Info, name string, req group.ConsumerRequest) (res group.ConsumerResult, err error) {
+	err = r.with(ctx, at, func(ctx context.Context, p *peer) (err error) {
+		res, err = p.heartbeat(ctx, name, req)
+		return err
+	})
+	return res, err
 }
 
-func (p *peer) commit(ctx context.Context, name string, r group.CommitRequest) error {
-	req := kmsg.NewPtrOffsetCommitRequest()
-	req.Version = 9
-	req.Group, req.MemberID, req.Generation = name, r.MemberID, r.Generation
-	if r.Instance != "" {
-		req.InstanceID = &r.Instance
-	}
-	for _, t := range r.Topics {
-		one := kmsg.NewOffsetCommitRequestTopic()
-		one.Topic = t.Name
-		for n, o := range t.Partitions {
-			part := kmsg.NewOffsetCommitRequestTopicPartition()
-			part.Partition, part.Offset, part.LeaderEpoch = n, int64(o.Offset), o.LeaderEpoch
-			part.Metadata = &o.Metadata
-			one.Partitions = append(one.Partitions, part)
-		}
-		req.Topics = append(req.Topics, one)
-	}
-	resp := kmsg.NewPtrOffsetCommitResponse()
-	if err := p.ask(ctx, "", req, resp); err != nil {
-		return err
-	}
-	var errs []error
-	for _, t := range resp.Topics {
-		for _, part := range t.Partitions {
-			if err := errorOf(part.ErrorCode, nil); err != nil {
-				errs = append(errs, err)
-			}
-		}
-	}
-	return errors.Join(errs...)
+// CommitAt sends a commit of offsets to this instance, once. ErrUnreached: it did not answer.
+func (r *Relay) CommitAt(ctx context.Context, at instance.Info, name string, req group.CommitRequest) error {
+	return r.with(ctx, at, func(ctx context.Context, p *peer) error { return p.commit(ctx, name, req) })
 }

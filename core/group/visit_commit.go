@@ -1,0 +1,52 @@
+package group
+
+import (
+	"context"
+	"maps"
+	"time"
+)
+
+// CommitOffsets commits for a member, or (generation -1) for somebody: it compares the revisions of the group and of each key
+// that it replaces, and of those refused decides again.
+func (v *Visitor) CommitOffsets(ctx context.Context, name string, r CommitRequest) error {
+	return v.repeat(ctx, name, r.MemberID, func(ctx context.Context, s *Sight) error {
+		g, err := v.cellOf(s)
+		if err != nil {
+			return err
+		}
+		if err := g.machine.CheckCommit(r.CommitCheck); err != nil {
+			return err
+		}
+		topics := make([]FetchTopic, len(r.Topics))
+		for i, t := range r.Topics {
+			topics[i] = FetchTopic{Name: t.Name, ID: t.ID}
+		}
+		if g.offsets, err = v.committed(ctx, name, topics); err != nil {
+			return err
+		}
+		changed := map[string]*topicOffsets{}
+		g.gather(changed, r.Topics, v.Now())
+		return v.writeOffsets(ctx, g, changed)
+	})
+}
+
+// gather adds commits of some topics to those that are there.
+func (g *cell) gather(changed map[string]*topicOffsets, topics []CommitTopic, now time.Time) {
+	for _, t := range topics {
+		into := changed[t.Name]
+		if into == nil {
+			into = &topicOffsets{id: t.ID, partitions: map[int32]Committed{}}
+			if old := g.offsets[t.Name]; old != nil {
+				into.mod = old.mod
+				if old.id == t.ID {
+					into.partitions = maps.Clone(old.partitions)
+				}
+			}
+			changed[t.Name] = into
+		}
+		for n, o := range t.Partitions {
+			o.AtMs = now.UnixMilli()
+			into.partitions[n] = o
+		}
+	}
+}
