@@ -35,6 +35,7 @@ var layers = [][]string{
 	{"core/ledger"},
 	{"core/segment"},
 	{"core/record"},
+	{"core/auth"},
 	{"core/config", "core/telemetry", "core/rule", "core/pause"},
 	{"localstack"},
 	{"coordination", "objectstore"},

@@ -19,7 +19,8 @@ import (
 
 // Serving is what dev and broker have in common.
 type Serving struct {
-	Kafka     []string `name:"kafka" env:"FIRNLOG_KAFKA" default:"127.0.0.1:9092" placeholder:"[NAME=]HOST:PORT" help:"Where to listen for Kafka clients; repeat with a NAME for more listeners. Port 0 picks a free one."`
+	Security
+	Kafka     []string `name:"kafka" env:"FIRNLOG_KAFKA" placeholder:"[NAME=]HOST:PORT" help:"Where to listen for Kafka clients without authentication; repeat with a NAME for more listeners. Port 0 picks a free one. Default: 127.0.0.1:9092, unless there is a --listen."`
 	Advertise []string `name:"advertise" env:"FIRNLOG_ADVERTISE" placeholder:"[NAME=]HOST:PORT" help:"The address that clients of a listener are told (a load balancer, a public name). Default: where it listens."`
 	HTTP      string   `name:"http" env:"FIRNLOG_HTTP" default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where to listen for HTTP: clients of the REST conventions (GET /openapi.yaml describes them), /healthz, /readyz, /metrics. Port 0 picks a free one."`
 	Cluster   string   `name:"cluster" env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster: a prefix in etcd, so that several share one."`
@@ -65,9 +66,10 @@ type Serving struct {
 // Broker are the settings of firnlog broker.
 type Broker struct {
 	Serving
-	Linger                     time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"250ms" help:"How long a batch may wait for others before its segment is written. Each segment is a PUT, so shorter is dearer; a topic's flush.ms may lower it."`
-	Store                      string        `name:"store" env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store: file:///dir, memory:, s3://bucket/prefix?region=…&endpoint=…, minio://host:port/bucket/prefix?tls=false. Credentials come from the usual AWS environment variables and files."`
-	Etcd                       []string      `name:"etcd" env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
+	Linger time.Duration `name:"linger" env:"FIRNLOG_LINGER" default:"250ms" help:"How long a batch may wait for others before its segment is written. Each segment is a PUT, so shorter is dearer; a topic's flush.ms may lower it."`
+	Store  string        `name:"store" env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store: file:///dir, memory:, s3://bucket/prefix?region=…&endpoint=…, minio://host:port/bucket/prefix?tls=false. Credentials come from the usual AWS environment variables and files."`
+	Etcd   []string      `name:"etcd" env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
+	EtcdAccess
 	GroupInitialRebalanceDelay time.Duration `name:"group-initial-rebalance-delay" env:"FIRNLOG_GROUP_INITIAL_REBALANCE_DELAY" default:"3s" help:"How long an empty classic consumer group waits for more members before its first assignment."`
 }
 
@@ -122,15 +124,12 @@ func ParseAddresses(list []string) (out []Address, err error) {
 
 // Validate reports all that is wrong at once.
 func (s *Serving) Validate() error {
-	listeners, err := ParseAddresses(s.Kafka)
-	advertised, err2 := ParseAddresses(s.Advertise)
-	errs := []error{err, err2}
+	errs := []error{s.validateSecurity()}
+	listeners, _ := s.Listeners()
+	advertised, _ := ParseAddresses(s.Advertise)
 	names := map[string]bool{}
 	for _, a := range listeners {
 		names[a.Name] = true
-	}
-	if len(listeners) == 0 {
-		errs = append(errs, errors.New("--kafka: give at least one address"))
 	}
 	for _, a := range advertised {
 		if !names[a.Name] {

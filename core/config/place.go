@@ -12,6 +12,7 @@ type Place struct {
 	Cluster string   `name:"cluster" env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster."`
 	Store   string   `name:"store" env:"FIRNLOG_STORE" placeholder:"URL" help:"Object store, as for firnlog broker."`
 	Etcd    []string `name:"etcd" env:"FIRNLOG_ETCD" placeholder:"HOST:PORT" help:"Members of etcd."`
+	EtcdAccess
 
 	Cold string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The object store of cold objects, if firnlog broker has one."`
 }
@@ -29,6 +30,7 @@ func (p *Place) Check() error {
 	if p.Cluster == "" || strings.ContainsAny(p.Cluster, "/ \t\n") {
 		errs = append(errs, fmt.Errorf("--cluster %q: want a name without slashes and spaces", p.Cluster))
 	}
+	errs = append(errs, p.CheckEtcd())
 	return errors.Join(errs...)
 }
 

@@ -13,6 +13,7 @@ type Endpoint struct {
 	Listener string `json:"listener"` // "" is the first
 	Host     string `json:"host"`
 	Port     int32  `json:"port"`
+	TLS      bool   `json:"tls,omitempty"`
 }
 
 // Info is what the others know of an instance.
@@ -20,9 +21,11 @@ type Info struct {
 	Node      int32      `json:"-"`
 	Endpoints []Endpoint `json:"endpoints"`
 	HTTP      string     `json:"http,omitempty"`
-	Zone      string     `json:"zone,omitempty"`
-	Version   string     `json:"version"`
-	Started   time.Time  `json:"started"`
+	// Key is the public half of the key by which the instance proves to others that it is this one (core/auth, Peers). It is drawn anew at each start.
+	Key     []byte    `json:"key,omitempty"`
+	Zone    string    `json:"zone,omitempty"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
 }
 
 // Endpoint gives the address for clients of a listener; the first one if the instance has none by that name.

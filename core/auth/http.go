@@ -1,0 +1,97 @@
+package auth
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// HTTP authenticates requests: by a client certificate, by what the platform has verified already (an identity in the request's
+// context), by Basic with the users of SASL, or by a bearer token.
+type HTTP struct {
+	Users  *Users  // nil: no Basic
+	Tokens *Tokens // nil: no bearer tokens
+	Names  NameRules
+	// Certificates says that a verified client certificate is enough.
+	Certificates bool
+	// Platform says that an identity that the platform verified is enough, e.g. IAM's for a function.
+	Platform bool
+	// Delay is waited before a refusal is told, as Kafka does.
+	Delay time.Duration
+}
+
+// Authenticate says who sent a request: ErrDenied, ErrNotNow.
+func (h *HTTP) Authenticate(r *http.Request) (*Identity, error) {
+	id, err := h.identify(r)
+	if err != nil {
+		return nil, err
+	}
+	out := *id
+	if out.Host == "" {
+		out.Host = hostOf(r.RemoteAddr)
+	}
+	return &out, nil
+}
+
+func (h *HTTP) identify(r *http.Request) (*Identity, error) {
+	if given := r.Header.Get("Authorization"); given != "" {
+		scheme, rest, _ := strings.Cut(given, " ")
+		switch {
+		case strings.EqualFold(scheme, "Basic") && h.Users != nil:
+			name, password, ok := r.BasicAuth()
+			if !ok {
+				return nil, h.denied(r, ErrDenied)
+			}
+			id, err := h.Users.VerifyPassword(r.Context(), name, password)
+			return id, h.denied(r, err)
+		case strings.EqualFold(scheme, "Bearer") && h.Tokens != nil:
+			id, err := h.Tokens.Verify(r.Context(), strings.TrimSpace(rest))
+			return id, h.denied(r, err)
+		case !h.Platform: // which reads the header itself
+			return nil, h.denied(r, ErrDenied)
+		}
+	}
+	if h.Platform {
+		if id := IdentityOf(r.Context()); id.Mechanism != "" {
+			return id, nil
+		}
+	}
+	if h.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		return h.Names.OfCertificate(r.TLS.PeerCertificates[0])
+	}
+	return nil, ErrDenied // nothing was tried, so nothing is delayed
+}
+
+func (h *HTTP) denied(r *http.Request, err error) error {
+	if !errors.Is(err, ErrDenied) {
+		return err
+	}
+	wait := time.NewTimer(h.Delay)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-r.Context().Done():
+	}
+	return err
+}
+
+// Challenge is the value of WWW-Authenticate, one for each scheme.
+func (h *HTTP) Challenge() (out []string) {
+	if h.Users != nil {
+		out = append(out, `Basic realm="firnlog", charset="UTF-8"`)
+	}
+	if h.Tokens != nil {
+		out = append(out, `Bearer realm="firnlog"`)
+	}
+	return out
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
