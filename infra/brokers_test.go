@@ -19,9 +19,11 @@ type container struct {
 }
 
 // fargate is the container of a task with so much memory.
-func fargate(t *testing.T, memory string) container {
+func fargate(t *testing.T, memory, access string) container {
 	t.Helper()
-	broker := load(t, "broker.yaml", object{"Name": "lb.example", "Port": 9093, "Number": 1, "MemoryMiB": memory, "Store": "s3://b", "Etcd": "e:2379", "Cluster": "c"})
+	broker := load(t, "broker.yaml", object{
+		"Name": "lb.example", "Port": 9093, "Number": 1, "MemoryMiB": memory, "Access": access, "SuperUsers": "User:admin", "Store": "s3://b", "Etcd": "e:2379", "Cluster": "c",
+	})
 	sizes := broker.get("Mappings", "Memory", memory)
 	task := broker.get("Resources", "Task", "Properties")["ContainerDefinitions"].([]any)[0].(object)
 	c := container{args: list(task["Command"]), env: map[string]string{}}
@@ -61,9 +63,32 @@ func containers(t *testing.T) map[string]container {
 	t.Helper()
 	out := map[string]container{"kubernetes": pod(t)}
 	for memory := range load(t, "broker.yaml", nil).get("Mappings", "Memory") {
-		out["fargate "+memory] = fargate(t, memory)
+		out["fargate "+memory] = fargate(t, memory, "authenticated")
+		out["fargate open "+memory] = fargate(t, memory, "open")
 	}
 	return out
+}
+
+// settings parses a container's variables as firnlog broker does.
+func (c container) settings(t *testing.T) *config.Broker {
+	t.Helper()
+	for variable, value := range c.env {
+		t.Setenv(variable, value)
+	}
+	defer func() {
+		for variable := range c.env {
+			os.Unsetenv(variable)
+		}
+	}()
+	var settings config.Broker
+	parser, err := kong.New(&settings, kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		t.Error(err)
+	}
+	return &settings
 }
 
 // The settings of every deployment are parsed by the same model as firnlog broker's, and are valid.
@@ -73,27 +98,19 @@ func TestBrokers_StartWithWhatTheirContainersAreGiven(t *testing.T) {
 		if len(c.args) != 1 || c.args[0] != "broker" {
 			t.Errorf("%s: started with %v, want broker alone: all else are variables", name, c.args)
 		}
-		for variable, value := range c.env {
+		for variable := range c.env {
 			if _, ok := known[variable]; !ok && variable != "GOMEMLIMIT" {
 				t.Errorf("%s: %s is no setting of firnlog broker", name, variable)
 			}
-			t.Setenv(variable, value)
 		}
-		var settings config.Broker
-		parser, err := kong.New(&settings, kong.Exit(func(int) {}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := parser.Parse(nil); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+		settings := c.settings(t)
 		if err := settings.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		fits(t, name, c, &settings)
-		for variable := range c.env {
-			os.Unsetenv(variable)
+		if open := strings.Contains(name, "open"); settings.InsecureAllowAnyone != open {
+			t.Errorf("%s: lets anyone in: %v", name, settings.InsecureAllowAnyone)
 		}
+		fits(t, name, c, settings)
 	}
 }
 
@@ -112,11 +129,21 @@ func fits(t *testing.T, name string, c container, s *config.Broker) {
 
 // A client must be told an address of one broker alone: it is the coordinator of groups.
 func TestBrokers_AdvertiseAnAddressOfTheirOwn(t *testing.T) {
-	if got := fargate(t, "1024").env["FIRNLOG_ADVERTISE"]; got != "clients=lb.example:9093" {
-		t.Errorf("on Fargate: %s", got)
-	}
-	if got := pod(t).env["FIRNLOG_ADVERTISE"]; got != "firnlog-0.firnlog-brokers.ns.svc.cluster.local:9092" {
-		t.Errorf("on Kubernetes: %s", got)
+	for want, c := range map[string]container{
+		"lb.example:9093": fargate(t, "1024", "authenticated"), "lb.example:9093 ": fargate(t, "1024", "open"),
+		"firnlog-0.firnlog-brokers.ns.svc.cluster.local:9092": pod(t),
+	} {
+		listeners, err := c.settings(t).Listeners()
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := listeners[len(listeners)-1]
+		if last.Advertise == nil || last.Advertise.String() != strings.TrimSpace(want) {
+			t.Errorf("advertised %v, want %s", last.Advertise, want)
+		}
+		if first := listeners[0]; len(listeners) > 1 && first.Advertise != nil {
+			t.Errorf("brokers speak to each other through %v: want the task itself", first.Advertise)
+		}
 	}
 	balancer := load(t, "brokers.yaml", object{"Brokers": 3})
 	ports := map[string]bool{}
@@ -136,7 +163,7 @@ func TestKubernetes_NamesFitTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		listed := map[string]bool{"kustomization.yaml": true}
-		for _, r := range documents(t, "kustomize/" + dir + "/kustomization.yaml")[0]["resources"].([]any) {
+		for _, r := range documents(t, "kustomize/"+dir+"/kustomization.yaml")[0]["resources"].([]any) {
 			listed[r.(string)] = true
 		}
 		for _, f := range files {

@@ -176,7 +176,9 @@ func (w *life) read(name string) {
 	e := w.environment(name)
 	for _, id := range w.ids {
 		for p := range int32(2) {
-			w.invoke(e, func(ctx context.Context, e *invoke.Environment) { w.readAll(ctx, e, record.TopicPartition{Topic: id, Partition: p}) })
+			w.invoke(e, func(ctx context.Context, e *invoke.Environment) {
+				w.readAll(ctx, e, record.TopicPartition{Topic: id, Partition: p})
+			})
 		}
 	}
 }
