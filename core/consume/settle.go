@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/pause"
@@ -159,18 +161,24 @@ func (c *Consumer) Begins(ctx context.Context, places []Place) error {
 	if err != nil {
 		return err
 	}
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(boundsAtOnce)
 	for i := range places {
 		p := &places[i]
 		if o, has := committed[p.Name()]; has {
 			p.Position = o.Offset
 			continue
 		}
-		if p.Position, err = c.resets(ctx, p.Name()); err != nil {
+		work.Go(func() (err error) {
+			p.Position, err = c.resets(ctx, p.Name())
 			return err
-		}
+		})
 	}
-	return nil
+	return work.Wait()
 }
+
+// boundsAtOnce is of how many partitions the ends are asked for at a time: one barrier serves them all.
+const boundsAtOnce = 64
 
 // Resume sets places to what the group has committed, where it has: for consumers whose positions count from their commits.
 func (c *Consumer) Resume(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -49,6 +50,8 @@ const (
 // visit is what the Stream is asked for in the present visit.
 type visit struct {
 	reading chan struct{} // holds one while a read is on its way
+	begun   atomic.Int64  // reads
+	ended   atomic.Int64  // the last of them that brought something
 	mu      struct {
 		sync.Mutex
 		all        bool
@@ -118,16 +121,23 @@ func (s *Stream) Visit(ctx context.Context, need Need) error {
 }
 
 // read reads what is wanted as of a revision; 0: the newest.
+//
+// Of several at the same time, each of what it wants, one that began after the others were asked for is enough for all of them.
 func (s *Stream) read(ctx context.Context, at coordination.Revision) error {
+	asked := s.visit.begun.Load()
 	select {
 	case s.visit.reading <- struct{}{}:
 		defer func() { <-s.visit.reading }()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ErrNotReady, ctx.Err())
 	}
+	if at == 0 && s.visit.ended.Load() > asked {
+		return nil
+	}
 	if at <= s.applied() {
 		at = 0 // another read has come further meanwhile
 	}
+	n := s.visit.begun.Add(1)
 	err := s.readOnce(ctx, at)
 	if errors.Is(err, coordination.ErrCompacted) {
 		at = 0
@@ -141,6 +151,9 @@ func (s *Stream) read(ctx context.Context, at coordination.Revision) error {
 		if err = s.ensureCluster(ctx); err == nil {
 			err = s.readOnce(ctx, 0)
 		}
+	}
+	if err == nil && at == 0 {
+		s.visit.ended.Store(n)
 	}
 	if err != nil && !errors.Is(err, ledger.ErrFormat) {
 		return fmt.Errorf("read the log: %w: %w", ErrNotReady, err)

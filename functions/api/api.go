@@ -1,27 +1,23 @@
 // Package api serves the HTTP front end from an environment: one request, one invocation.
 //
-// Each function offers some of the routes of core/rest. What none of them offers yet is said by 404: consumer groups, whose
-// requests need a coordinator that lives longer than a request, and GET /brokers.
+// Each function offers some of the routes of core/rest. What none of them offers is said by 404: forks of topics, and GET /brokers.
 //
 // Owns: which routes a function has, and what a request needs of the log before it begins. Does not own: the routes themselves
 // (core/rest), and events (functions/gateway).
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/invoke"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/rest"
-	"github.com/firnlog/firnlog/core/stream"
 )
 
 // Offer says whether a function has a route: its method, and its path with {} for each segment that is a name.
@@ -56,12 +52,12 @@ func New(e *invoke.Environment, offer Offer, log *slog.Logger) *API {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	route, need := look(r.URL.EscapedPath())
-	if !a.offer(r.Method, route) {
+	asked := look(r.URL.EscapedPath())
+	if !a.offer(r.Method, asked.route) {
 		fail(w, http.StatusNotFound, 404, "this function does not offer "+r.Method+" "+r.URL.Path)
 		return
 	}
-	ctx, done, err := a.environment.Begin(r.Context(), need)
+	ctx, done, err := a.begin(r.Context(), asked)
 	if err != nil {
 		a.refuse(w, err)
 		return
@@ -69,6 +65,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	defer a.environment.End()
 	a.rest.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// begin begins an invocation with what the path says of it.
+func (a *API) begin(ctx context.Context, asked asked) (context.Context, context.CancelFunc, error) {
+	if asked.group != "" {
+		return a.environment.BeginGroup(ctx, asked.group, asked.member, asked.need)
+	}
+	return a.environment.Begin(ctx, asked.need)
 }
 
 // refuse answers an invocation that could not begin: nothing happened, and trying again is safe.
@@ -89,58 +93,4 @@ func fail(w http.ResponseWriter, status, code int, message string) {
 		Code    int    `json:"error_code"`
 		Message string `json:"message"`
 	}{code, message})
-}
-
-// look takes a path apart: its route with {} for names, and what it needs of the log. Lists of topics need all of them.
-func look(escaped string) (route string, need stream.Need) {
-	segments := strings.Split(strings.Trim(escaped, "/"), "/")
-	name, fixed := "", len(segments) > 0 && segments[0] == "v3"
-	for i := range segments {
-		before := ""
-		if i > 0 {
-			before = segments[i-1]
-		}
-		switch {
-		case before == "topics" && (i == 1 || fixed):
-			name, _ = url.PathUnescape(segments[i])
-			need.Topics = []string{name}
-			segments[i] = "{}"
-		case before == "partitions":
-			if n, err := strconv.ParseInt(segments[i], 10, 32); err == nil && n >= 0 && name != "" && i+1 < len(segments) {
-				need.Partitions = map[string][]int32{name: {int32(n)}}
-			}
-			segments[i] = "{}"
-		case before == "clusters", before == "configs":
-			segments[i] = "{}"
-		}
-	}
-	need.AllTopics = name == ""
-	return strings.Join(segments, "/"), need
-}
-
-// Writes are the routes of the function that produces.
-func Writes(method, route string) bool {
-	return method == http.MethodPost && one(route, "topics/{}", "topics/{}/partitions/{}", "producers", "v3/clusters/{}/topics/{}/records", "v3/clusters/{}/topics/{}/records:batch") ||
-		method == http.MethodGet && one(route, "openapi.yaml", "v3/clusters", "v3/clusters/{}")
-}
-
-// Reads are the routes of the function that reads without a group.
-func Reads(method, route string) bool {
-	return (method == http.MethodGet || method == http.MethodHead) && one(route, "openapi.yaml", "topics", "topics/{}", "topics/{}/partitions", "topics/{}/partitions/{}", "topics/{}/partitions/{}/offsets", "topics/{}/partitions/{}/records",
-		"v3/clusters", "v3/clusters/{}", "v3/clusters/{}/topics", "v3/clusters/{}/topics/{}", "v3/clusters/{}/topics/{}/partitions", "v3/clusters/{}/topics/{}/partitions/{}", "v3/clusters/{}/topics/{}/partitions/{}/offset")
-}
-
-// Administers are the routes of the function that administers topics.
-func Administers(method, route string) bool {
-	return one(route, "openapi.yaml", "v3/clusters", "v3/clusters/{}", "v3/clusters/{}/topics", "v3/clusters/{}/topics/{}", "v3/clusters/{}/topics/{}/configs", "v3/clusters/{}/topics/{}/configs:alter", "v3/clusters/{}/topics/{}/configs/{}",
-		"v3/clusters/{}/topics/{}/partitions", "v3/clusters/{}/topics/{}/partitions/{}")
-}
-
-func one(route string, list ...string) bool {
-	for _, r := range list {
-		if r == route {
-			return true
-		}
-	}
-	return false
 }

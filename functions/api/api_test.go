@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,7 +24,7 @@ func newAPI(c *coretest.Cluster, name string, offer api.Offer) *api.API {
 	e := invoke.New(invoke.Settings{
 		Store: store, KV: kv, Cluster: "test", Now: time.Now, Entropy: entropy, Log: coretest.Quiet(), Margin: time.Second, CacheBytes: 4 << 20,
 		Topics: topic.DefaultSettings(), NewTopicID: func() record.TopicID { ids++; return record.TopicID{9, ids} },
-		MayBegin: func(context.Context) error { return nil },
+		MayBegin: func(context.Context) error { return nil }, NewID: rand.Text,
 	})
 	return api.New(e, offer, coretest.Quiet())
 }
@@ -59,7 +60,7 @@ func wants(t *testing.T, h http.Handler, method, path, body string, status int, 
 func TestFunctions_MakeATopicWriteAndReadWithoutAnyBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
-		admin, writer, reader := newAPI(c, "admin", api.Administers), newAPI(c, "writer", api.Writes), newAPI(c, "reader", api.Reads)
+		admin, writer, reader := newAPI(c, "admin", api.Administers), newAPI(c, "writer", api.Writes), newAPI(c, "reader", api.Consumes)
 		text := wants(t, admin, "GET", "/v3/clusters", "", 200, `"cluster_id"`)
 		_, id, _ := strings.Cut(text, `"cluster_id":"`)
 		id, _, _ = strings.Cut(id, `"`)
@@ -89,9 +90,9 @@ func TestFunctions_MakeATopicWriteAndReadWithoutAnyBroker(t *testing.T) {
 func TestOffer_EachFunctionHasItsRoutesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := coretest.NewCluster(t)
-		reader := newAPI(c, "reader", api.Reads)
+		reader := newAPI(c, "reader", api.Consumes)
 		wants(t, reader, "POST", "/topics/t", `{}`, 404, "does not offer")
-		wants(t, reader, "POST", "/consumers/g", `{}`, 404, "does not offer")
+		wants(t, newAPI(c, "writer", api.Writes), "POST", "/consumers/g", `{}`, 404, "does not offer")
 		wants(t, reader, "GET", "/brokers", "", 404, "does not offer")
 		if lines := c.Transcript(); len(lines) > 0 {
 			t.Errorf("refused with requests: %q", lines)

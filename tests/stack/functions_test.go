@@ -18,7 +18,7 @@ import (
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-// functions are producer, reader and admin under the local runtime, on a cluster's MinIO and etcd.
+// functions are producer, consumer and admin under the local runtime, on a cluster's MinIO and etcd.
 type functions struct {
 	*testing.T
 	*lambda.Service
@@ -28,14 +28,14 @@ func startFunctions(t *testing.T, c *harness.Cluster, concurrency int) *function
 	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", dir,
-		"github.com/firnlog/firnlog/functions/producer", "github.com/firnlog/firnlog/functions/reader", "github.com/firnlog/firnlog/functions/admin")
+		"github.com/firnlog/firnlog/functions/producer", "github.com/firnlog/firnlog/functions/consumer", "github.com/firnlog/firnlog/functions/admin")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build functions: %v\n%s", err, out)
 	}
 	f := &functions{T: t, Service: lambda.New()}
 	t.Cleanup(f.Close)
 	env := append(slices.Clone(c.MinIO.Environ()), "FIRNLOG_STORE=s3://firnlog/stack?create=false&endpoint=http://"+c.MinIO.Endpoint, "FIRNLOG_ETCD="+c.Etcd.Endpoint, "FIRNLOG_TOPIC=t")
-	for _, name := range []string{"producer", "reader", "admin"} {
+	for _, name := range []string{"producer", "consumer", "admin"} {
 		log := filepath.Join(t.TempDir(), name+".log")
 		f.Add(lambda.Settings{Name: name, Bootstrap: filepath.Join(dir, name), Env: env, Timeout: 30 * time.Second, Concurrency: concurrency, LogFile: log})
 	}
@@ -130,7 +130,7 @@ func (f *functions) readsAll(written int) {
 	f.Helper()
 	seen := map[string]bool{}
 	for len(seen) < written {
-		text, _ := f.request("reader", "GET", fmt.Sprintf("/topics/t/partitions/0/records?offset=%d&timeout=100", len(seen)), "", "", 200)
+		text, _ := f.request("consumer", "GET", fmt.Sprintf("/topics/t/partitions/0/records?offset=%d&timeout=100", len(seen)), "", "", 200)
 		var records []struct {
 			Offset int
 			Value  []byte

@@ -1,5 +1,5 @@
-// The function that reads: records from an offset, the ends of partitions, names of topics, over HTTP and without a group. Nothing is kept
-// between two requests.
+// The function that reads, over HTTP: consumers of groups, the state and the lag of groups, records from an offset, the ends of partitions,
+// names of topics. Nothing is kept between two requests but in etcd, so that any environment serves any of them.
 package main
 
 import (
@@ -18,10 +18,10 @@ import (
 func main() {
 	p, err := place.Open(context.Background())
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "firnlog reader:", err)
+		fmt.Fprintln(os.Stderr, "firnlog consumer:", err)
 		os.Exit(1)
 	}
-	h := api.New(p.Environment, api.Reads, p.Log)
+	h := api.New(p.Environment, api.Consumes, p.Log)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (*gateway.Reply, error) {
 		return gateway.Serve(ctx, h, event, p.Log)
 	})
