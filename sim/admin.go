@@ -9,6 +9,7 @@ import (
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
 	"github.com/firnlog/firnlog/core/upkeep"
+	"github.com/firnlog/firnlog/sim/linear"
 )
 
 // createTopics makes the topics before the faults begin: t0 stays, t1 is deleted and
@@ -63,7 +64,12 @@ func (w *world) deleteRecords(ctx context.Context, in *instance, d *dice) {
 	if keep := d.below(60); int(before) > keep {
 		before -= record.Offset(keep)
 	}
+	o := linear.Op{Kind: linear.Delete, From: w.shared.now(), To: linear.Never, Base: int64(before), End: linear.Unknown}
 	start, err := in.upkeep.DeleteRecords(ctx, tp, before)
+	if err == nil && !in.isDead() {
+		o.To, o.End = w.shared.now(), int64(start)
+	}
+	w.shared.note(tp, o)
 	switch {
 	case in.isDead():
 	case err == nil:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/sim/linear"
 )
 
 // consumer reads on where it was, from any instance, and sometimes asks for the ends.
@@ -43,7 +44,7 @@ func (w *world) consume(ctx context.Context, in *instance, d *dice, position map
 			parts = append(parts, fetch.Partition{TopicPartition: tp, Offset: position[tp], BytesMax: 100 + d.below(5000)})
 		}
 	}
-	isolated := d.chance(.5)
+	isolated, from := d.chance(.5), w.shared.now()
 	results := in.fetch.Fetch(ctx, fetch.Request{ReadCommitted: isolated, Partitions: parts, BytesMin: 1, BytesMax: 1 << 20, WaitMax: d.between(0, 400*time.Millisecond)})
 	if in.isDead() || ctx.Err() != nil {
 		return
@@ -54,11 +55,13 @@ func (w *world) consume(ctx context.Context, in *instance, d *dice, position map
 			w.judge.ReadCommitted(in.name(), parts[i].Offset, &r)
 		}
 		position[r.TopicPartition] = w.fetched(in, r, parts[i].Offset)
+		w.shared.fetched(from, &r, parts[i].Offset)
 		empty = empty && len(r.Batches) == 0 && r.Err == nil
 	}
 	for i := range parts {
 		if empty && !isolated {
 			w.judge.Empty(in.name(), parts[i].TopicPartition, parts[i].Offset, acked[parts[i].TopicPartition])
+			w.shared.note(parts[i].TopicPartition, linear.Op{Kind: linear.Empty, From: from, To: w.shared.now(), Base: int64(parts[i].Offset)})
 		}
 	}
 }
@@ -89,7 +92,7 @@ func (w *world) ask(ctx context.Context, in *instance, tp record.TopicPartition,
 	if byTime {
 		found, err = in.fetch.AtTime(ctx, tp, ms, false)
 	} else {
-		b, err = in.fetch.Bounds(ctx, tp)
+		b, err = w.bounds(ctx, in, tp)
 	}
 	switch {
 	case in.isDead():
@@ -109,15 +112,17 @@ func (w *world) readAll(ctx context.Context, in *instance) {
 	for in.stream.Ready() != nil && wait(ctx, 10*time.Millisecond) {
 	}
 	for _, tp := range w.judge.Partitions() {
-		b, err := in.fetch.Bounds(ctx, tp)
+		b, err := w.bounds(ctx, in, tp)
 		if err != nil {
 			w.judge.Stuck("the last reader has no bounds: " + err.Error())
 			return
 		}
 		at := b.LogStart
 		for at < b.HighWatermark && ctx.Err() == nil {
+			from := w.shared.now()
 			r := in.fetch.Fetch(ctx, fetch.Request{Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 1 << 20}}, BytesMin: 1, BytesMax: 1 << 20})[0]
 			next := w.fetched(in, r, at)
+			w.shared.fetched(from, &r, at)
 			if next <= at {
 				break
 			}

@@ -53,6 +53,8 @@ type Judge struct {
 // Counts say how much a history held.
 type Counts struct {
 	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted, Transactions, Settled, Manifests int
+
+	Windows, Undecided int // of calls that were searched for an order, and those where that took too long
 }
 
 // Sent is one batch as a client sent it. Its uid stands in the batch as first timestamp.

@@ -49,6 +49,7 @@ func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence, of
 		w.judge.Begun(t, &sent)
 	}
 	w.judge.Send(&sent)
+	w.shared.sends(out)
 	return out
 }
 
@@ -139,6 +140,7 @@ func (w *world) heard(b *batch, o ingest.Outcome) bool {
 		return false
 	case o.Err == nil:
 		w.judge.Acked(b.UID, o.Base)
+		w.shared.acked(b, o.Base)
 		w.transcript.note(b.first, -1, "ack", nameOf(b.Partition), fmt.Sprintf("uid %d at %d", b.UID, o.Base))
 	case errors.Is(o.Err, ingest.ErrUnknownPartition):
 		w.judge.ToldUnknown(b.Partition)

@@ -29,6 +29,7 @@ type world struct {
 	judge      *Judge
 	transcript *transcript
 	counter
+	shared  *shared
 	quiet   atomic.Bool // faults have healed
 	calm    atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
 	log     *slog.Logger
@@ -66,8 +67,9 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 	if tune != nil {
 		tune(&r.Settings)
 	}
+	var w *world
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld(seed, r.Settings)
+		w = newWorld(seed, r.Settings)
 		w.live()
 		r.Violations = w.mu.violations
 		r.Counts = w.judge.Counts()
@@ -79,12 +81,19 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 		}
 		time.Sleep(time.Minute) // what waits for a timer alone comes to its end
 	})
+	switch {
+	case len(r.Violations) > 0 || slices.Contains(r.Settings.Blind, everything):
+	case w.queue != nil:
+		r.linearizableQueues(&queues.History{Ops: w.queue.Ops()})
+	default:
+		r.linearizable(w.shared.ops())
+	}
 	return r
 }
 
 func newWorld(seed uint64, s Settings) *world {
 	w := &world{Settings: s, seed: seed, keys: coordination.NewKeys("sim"), store: memory.New(), transcript: &transcript{begin: time.Now()}}
-	w.transcript.count = &w.counter
+	w.transcript.count, w.shared = &w.counter, newShared()
 	w.mu.counts = map[counted]int{}
 	w.judge = NewJudge(w.keys, w.violated, func(partition, what string) { w.transcript.note(time.Now(), -1, "batch", partition, what) })
 	w.kv = kvmemory.New(kvmemory.Settings{OnCommit: func(rev coordination.Revision, events []coordination.Event) {

@@ -106,9 +106,11 @@ func NewRecorder(now func() time.Duration) *Recorder { return &Recorder{now: now
 // Now is the time of the history.
 func (r *Recorder) Now() time.Duration { return r.now() }
 
-// Add takes an operation that has just ended. Nobody changes its steps afterwards.
+// Add takes an operation that has just ended, if it does not say when. Nobody changes its steps afterwards.
 func (r *Recorder) Add(op Op) {
-	op.End = r.now()
+	if op.End == 0 {
+		op.End = r.now()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mu.ops = append(r.mu.ops, op)
