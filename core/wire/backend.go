@@ -27,6 +27,8 @@ type Backend struct {
 	// Transactions coordinates transactional ids.
 	Transactions Transactions
 	Shown        Shown
+	// Guards say who may come in; none: everybody.
+	Guards Guards
 }
 
 // Shown are settings of other parts, which clients can read among a broker's configs.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,11 @@ type conn struct {
 	s        *Server
 	nc       net.Conn
 	listener string
+	gate     Gate
+
+	session atomic.Pointer[admitted] // who the client is; nil before it is admitted
+	secure  *tls.ConnectionState     // nil without TLS
+	sasl    saslState
 
 	ctx    context.Context // ends when the client is gone, or must go
 	cancel context.CancelFunc
@@ -36,7 +42,11 @@ var (
 )
 
 func newConn(s *Server, nc net.Conn, listener string) *conn {
-	c := &conn{s: s, nc: nc, listener: listener, queue: make(chan *request, max(s.settings.PipelineMax-2, 0))}
+	gate := s.guards.Gates[listener]
+	if gate.TLS != nil {
+		nc = tls.Server(nc, gate.TLS)
+	}
+	c := &conn{s: s, nc: nc, listener: listener, gate: gate, queue: make(chan *request, max(s.settings.PipelineMax-2, 0))}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.poll, c.unpoll = context.WithCancel(c.ctx)
 	return c
@@ -45,6 +55,13 @@ func newConn(s *Server, nc net.Conn, listener string) *conn {
 // serve returns when the connection is closed and nothing of it is left running.
 func (c *conn) serve() {
 	closing := context.AfterFunc(c.ctx, func() { c.nc.Close() })
+	if err := c.admit(); err != nil {
+		c.cancel()
+		closing()
+		c.nc.Close()
+		c.report(err, nil)
+		return
+	}
 	read := make(chan error, 1)
 	go func() {
 		err := c.readAll()
@@ -124,6 +141,10 @@ func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*reques
 		r.drop()
 		return nil, err
 	}
+	if err := c.mayRequest(r); err != nil {
+		r.drop()
+		return nil, err
+	}
 	if r.api.start == nil {
 		return r, nil
 	}
@@ -146,17 +167,18 @@ func (c *conn) begin(r *request) error {
 		if err = r.parseBody(); err != nil {
 			return err
 		}
-		finish, err = r.api.start(c.ctx, &r.caller, r.msg)
+		finish, err = r.api.start(c.requestContext(), &r.caller, r.msg)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	r.outcome = make(chan answer, 1)
+	ctx := c.requestContext()
 	go func() {
 		var a answer
 		a.err = c.guard(r, func() (err error) {
-			a.response, err = finish(c.ctx)
+			a.response, err = finish(ctx)
 			return err
 		})
 		r.msg = nil
@@ -187,7 +209,18 @@ func (c *conn) answer(r *request) error {
 	if a == nil { // acks=0
 		return nil
 	}
-	return c.write(r.encode(a))
+	if err := c.write(r.encode(a)); err != nil {
+		return err
+	}
+	return c.sasl.failed
+}
+
+// requestContext is that of the connection, with who asks.
+func (c *conn) requestContext() context.Context {
+	if who := c.session.Load(); who != nil {
+		return who.ctx
+	}
+	return c.ctx
 }
 
 func (c *conn) result(r *request) (response kmsg.Response, err error) {
@@ -203,7 +236,7 @@ func (c *conn) result(r *request) (response kmsg.Response, err error) {
 		if err = r.parseBody(); err != nil {
 			return err
 		}
-		response, err = r.api.handle(c.ctx, &r.caller, r.msg)
+		response, err = r.api.handle(c.requestContext(), &r.caller, r.msg)
 		return err
 	})
 	return response, err

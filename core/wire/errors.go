@@ -119,13 +119,19 @@ func (s *Server) code(err error) int16 {
 	if err == nil {
 		return 0
 	}
-	for _, row := range slices.Concat(groupCodes(), codes(), transactionCodes()) {
+	for _, row := range slices.Concat(groupCodes(), codes(), transactionCodes(), userCodes()) {
 		if errors.Is(err, row.err) {
 			return row.code.Code
 		}
 	}
 	s.log.Error("error without a Kafka code", "error", err)
 	return kerr.UnknownServerError.Code
+}
+
+// errorCode is a row of the table.
+type errorCode = struct {
+	err  error
+	code *kerr.Error
 }
 
 // message gives what a person should read; nil for no error.

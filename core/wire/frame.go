@@ -63,6 +63,10 @@ func (c *conn) readFrame(turn <-chan struct{}) (frame []byte, weight int64, err 
 
 // readSize waits for the next request. A connection is idle only while it has nothing unanswered.
 func (c *conn) readSize() (int, error) {
+	return c.readSizeWithin(frameBytesMin, c.s.settings.FrameBytesMax)
+}
+
+func (c *conn) readSizeWithin(least, most int) (int, error) {
 	var head [4]byte
 	got := 0
 	for {
@@ -73,7 +77,11 @@ func (c *conn) readSize() (int, error) {
 		got += n
 		switch {
 		case err == nil:
-			return c.checkSize(int32(binary.BigEndian.Uint32(head[:])))
+			size := int(int32(binary.BigEndian.Uint32(head[:])))
+			if size < least || size > most {
+				return 0, fmt.Errorf("%w: size %d, want %d to %d", errFrame, size, least, most)
+			}
+			return size, nil
 		case c.isDraining():
 			return 0, errDraining
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -82,13 +90,6 @@ func (c *conn) readSize() (int, error) {
 			return 0, errSilent
 		}
 	}
-}
-
-func (c *conn) checkSize(size int32) (int, error) {
-	if size < frameBytesMin || int(size) > c.s.settings.FrameBytesMax {
-		return 0, fmt.Errorf("%w: size %d, want %d to %d", errFrame, size, frameBytesMin, c.s.settings.FrameBytesMax)
-	}
-	return int(size), nil
 }
 
 // readFull reads into all of b, within the time of one frame.

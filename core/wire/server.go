@@ -17,8 +17,10 @@
 // hold up none but itself. A connection has at most PipelineMax requests
 // unanswered, and one large response at a time.
 //
-// Owns: the protocol. Does not own: validation of batches (core/ingest), what topics and
-// partitions hold, and authentication.
+// Before any of that a client is admitted (gate.go): TLS, and SASL requests answered one by one, with small frames, in a bounded time.
+//
+// Owns: the protocol, and what a session may send. Does not own: validation of batches (core/ingest), what topics and
+// partitions hold, who is who (core/auth).
 package wire
 
 import (
@@ -32,6 +34,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ingest"
 )
 
@@ -39,11 +42,14 @@ import (
 type Server struct {
 	settings  Settings
 	backend   Backend
+	guards    Guards
+	now       func() time.Time
 	log       *slog.Logger
 	apis      apiTable
 	sessions  *sessions
 	requests  *semaphore.Weighted
 	responses *semaphore.Weighted
+	strangers *semaphore.Weighted // connections that have not authenticated
 	add       func(context.Context, []ingest.Incoming) waiter
 
 	ctx      context.Context // ends when connections must go at once
@@ -62,11 +68,15 @@ type Server struct {
 // New makes a Server; it starts nothing.
 func New(settings Settings, backend Backend, log *slog.Logger) *Server {
 	s := &Server{
-		settings: settings, backend: backend, log: log,
+		settings: settings, backend: backend, guards: backend.Guards, now: time.Now, log: log,
 		sessions:  newSessions(settings.FetchSessionsMax, time.Now),
 		requests:  semaphore.NewWeighted(settings.RequestMemory),
 		responses: semaphore.NewWeighted(settings.ResponseMemory),
+		strangers: semaphore.NewWeighted(int64(settings.StrangersMax)),
 		draining:  make(chan struct{}),
+	}
+	if s.guards.Authorizer == nil {
+		s.guards.Authorizer = auth.Open{Unguarded: true}
 	}
 	s.add = func(ctx context.Context, in []ingest.Incoming) waiter { return backend.Appender.Add(ctx, in) }
 	s.apis = s.table()

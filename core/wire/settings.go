@@ -17,6 +17,9 @@ type Settings struct {
 	IdleMax            time.Duration // without a request, until a connection is closed
 	FrameTimeout       time.Duration // from the first byte of a request to its last
 	WriteTimeout       time.Duration // for each 256 KiB of a response
+	AuthTimeout        time.Duration // from the first byte until a client has authenticated
+	AuthFailedDelay    time.Duration // before a failure is told
+	StrangersMax       int           // connections at a time that have not authenticated
 	DrainMax           time.Duration // for requests in progress when Serve's context ends
 	AutoCreate         bool          // topics that a client's Metadata names and allows to be made
 	StrictReplication  bool          // refuse a replication factor above the number of live instances, as Kafka does
@@ -44,6 +47,9 @@ func DefaultSettings() Settings {
 		FrameTimeout:       time.Minute,
 		WriteTimeout:       30 * time.Second,
 		DrainMax:           5 * time.Second,
+		AuthTimeout:        30 * time.Second,
+		AuthFailedDelay:    100 * time.Millisecond,
+		StrangersMax:       1000,
 		AutoCreate:         true,
 		AutoCreateNamesMax: 100,
 		OffsetMetadataMax:  4096,

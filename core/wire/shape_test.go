@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // fill gives every field of a request a random value, arrays of a few elements.
@@ -134,6 +136,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		c := newConn(b.Server, &deadConn{}, "")
 		c.unpoll() // nothing waits
+		c.hold(&auth.Identity{Principal: auth.Anonymous()})
 		began := time.Now()
 		r, err := c.accept(bytes.Clone(frame), 0, closedChannel())
 		if err == nil {
