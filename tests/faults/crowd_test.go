@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,37 +20,37 @@ import (
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-// Topics of two partitions each, which are the keys 0 to 5.
+// Libraries whose clients there are. Those of franz-go live in the test itself.
 const (
-	inputs  = "inputs"
-	logs    = "logs"
-	results = "results"
-
-	partitions = 2
-	keys       = 6
+	franz      = "franz-go"
+	librdkafka = "librdkafka"
+	java       = "java"
 )
 
-var topics = [keys / partitions]string{inputs, logs, results}
+// Each library has inputs, which its transformers turn into its results; all senders write to all inputs and to the logs,
+// and readers read everything.
+func inputs(library string) string  { return library + "-inputs" }
+func results(library string) string { return library + "-results" }
 
-func keyOf(r *kgo.Record) queues.Key {
-	for i, name := range topics {
-		if name == r.Topic {
-			return queues.Key(int32(i)*partitions + r.Partition)
-		}
-	}
-	return -1
-}
+const (
+	logs       = "logs"
+	partitions = 2 // of each topic
+)
 
 // crowd is all clients, and what they did.
 type crowd struct {
 	*queues.Recorder
-	t       testing.TB
-	seeds   []string
-	writing context.Context // ends before reading does
-	reading context.Context
-	senders sync.WaitGroup
-	others  sync.WaitGroup
-	mu      struct {
+	t         testing.TB
+	seeds     []string
+	libraries []string
+	topics    []string // a key is the place in here, times the partitions, plus the partition
+	monotonic int64    // when the history began, in ns of CLOCK_MONOTONIC
+	foreign   []*foreign
+	writing   context.Context // ends before reading does
+	reading   context.Context
+	senders   sync.WaitGroup
+	others    sync.WaitGroup
+	mu        struct {
 		sync.Mutex
 		processes int
 		value     queues.Value
@@ -57,20 +59,64 @@ type crowd struct {
 	}
 }
 
-func newCrowd(t testing.TB, seeds []string) *crowd {
+func newCrowd(t testing.TB, seeds, libraries []string) *crowd {
 	t.Helper()
 	begin := time.Now()
-	c := &crowd{Recorder: queues.NewRecorder(func() time.Duration { return time.Since(begin) }), t: t, seeds: seeds}
+	c := &crowd{
+		Recorder: queues.NewRecorder(func() time.Duration { return time.Since(begin) }), monotonic: monotonic(t),
+		t: t, seeds: seeds, libraries: libraries, topics: []string{logs},
+	}
+	for _, library := range libraries {
+		c.topics = append(c.topics, inputs(library), results(library))
+	}
 	c.mu.pulse = map[string]time.Duration{}
 	admin := kadm.NewClient(c.client())
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	resp, err := admin.CreateTopics(ctx, partitions, 1, nil, topics[:]...)
+	resp, err := admin.CreateTopics(ctx, partitions, 1, nil, c.topics...)
 	if err != nil || resp.Error() != nil {
 		t.Fatal(err, resp.Error())
 	}
 	return c
+}
+
+// since is a time of CLOCK_MONOTONIC in the history.
+func (c *crowd) since(ns int64) time.Duration { return time.Duration(ns - c.monotonic) }
+
+// keyOf is the key of a partition; -1 if it is none of this crowd's.
+func (c *crowd) keyOf(topic string, partition int32) queues.Key {
+	i := slices.Index(c.topics, topic)
+	if i < 0 || partition < 0 || partition >= partitions {
+		return -1
+	}
+	return queues.Key(int32(i)*partitions + partition)
+}
+
+// writable are the topics that senders write to.
+func (c *crowd) writable() []string {
+	out := []string{logs}
+	for _, library := range c.libraries {
+		out = append(out, inputs(library))
+	}
+	return out
+}
+
+// inputKeys are all that transformers must have worked on by the end.
+func (c *crowd) inputKeys() (out []queues.Key) {
+	for _, library := range c.libraries {
+		for p := range int32(partitions) {
+			out = append(out, c.keyOf(inputs(library), p))
+		}
+	}
+	return out
+}
+
+func (c *crowd) everyKey() (out []queues.Key) {
+	for k := range queues.Key(len(c.topics) * partitions) {
+		out = append(out, k)
+	}
+	return out
 }
 
 // client makes one that gives nothing up by itself.
@@ -108,15 +154,15 @@ func (c *crowd) record(topic string, partition int32) (*kgo.Record, queues.Step)
 	v := c.mu.value
 	c.mu.Unlock()
 	r := &kgo.Record{Topic: topic, Partition: partition, Value: strconv.AppendInt(nil, int64(v), 10)}
-	return r, queues.Step{Key: keyOf(r), Offset: queues.NoOffset, Value: v, Sent: true}
+	return r, queues.Step{Key: c.keyOf(topic, partition), Offset: queues.NoOffset, Value: v, Sent: true}
 }
 
-func step(r *kgo.Record) queues.Step {
+func (c *crowd) step(r *kgo.Record) queues.Step {
 	v, err := strconv.ParseInt(string(r.Value), 10, 64)
 	if err != nil {
 		v = -1 - r.Offset // nobody has sent it
 	}
-	return queues.Step{Key: keyOf(r), Offset: r.Offset, Value: queues.Value(v)}
+	return queues.Step{Key: c.keyOf(r.Topic, r.Partition), Offset: r.Offset, Value: queues.Value(v)}
 }
 
 // done notes an operation, and that this client gets on.
@@ -130,12 +176,12 @@ func (c *crowd) done(who string, op queues.Op) {
 	c.mu.pulse[who] = max(c.mu.pulse[who], op.Start)
 }
 
-// getsOn says that every client has done something that it began after a time.
-func (c *crowd) getsOn(since time.Duration) error {
+// getsOn says that every client of a library has done something that it began after a time.
+func (c *crowd) getsOn(library string, since time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for who, at := range c.mu.pulse {
-		if at <= since {
+		if at <= since && strings.HasPrefix(who, library+" ") {
 			return fmt.Errorf("%s began its last success %v before", who, since-at)
 		}
 	}
@@ -156,12 +202,38 @@ func (c *crowd) begin() (stop func(), end func()) {
 			group = &c.others
 		}
 		for i := range 2 {
-			who := fmt.Sprint(kind, " ", i)
-			c.mu.pulse[who] = 0
+			who := fmt.Sprint(franz, " ", kind, " ", i)
+			c.live(who)
 			group.Go(func() { live(who, i) })
 		}
 	}
-	return func() { stopWriting(); c.senders.Wait() }, func() { stopReading(); c.others.Wait() }
+	for _, library := range c.libraries {
+		if library == franz {
+			continue
+		}
+		f := c.startForeign(library)
+		c.foreign = append(c.foreign, f)
+		for _, kind := range foreignKinds() {
+			c.live(library + " " + kind)
+		}
+	}
+	once := func(word string, stop func(), wait *sync.WaitGroup) func() {
+		return sync.OnceFunc(func() {
+			stop()
+			for _, f := range c.foreign {
+				f.finish(word)
+			}
+			wait.Wait()
+		})
+	}
+	return once("stop", stopWriting, &c.senders), once("end", stopReading, &c.others)
+}
+
+// live notes that there is a client, which has done nothing yet.
+func (c *crowd) live(who string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.pulse[who] = max(c.mu.pulse[who], 0)
 }
 
 // pause is a client's time between two operations.
@@ -176,8 +248,21 @@ func pause(ctx context.Context, most time.Duration) bool {
 	}
 }
 
-// awaitGetsOn waits until every client has done something new.
-func (c *crowd) awaitGetsOn(t testing.TB, since time.Duration) {
+// awaitGetsOn waits until every client has done something new, and gives how long that took, by library.
+func (c *crowd) awaitGetsOn(t testing.TB, since time.Duration) map[string]time.Duration {
 	t.Helper()
-	harness.Await(t, 90*time.Second, "all clients get on", func() error { return c.getsOn(since) })
+	took := map[string]time.Duration{}
+	harness.Await(t, 2*time.Minute, "all clients get on", func() error {
+		for _, library := range c.libraries {
+			if took[library] != 0 {
+				continue
+			}
+			if err := c.getsOn(library, since); err != nil {
+				return err
+			}
+			took[library] = c.Now() - since
+		}
+		return nil
+	})
+	return took
 }

@@ -17,8 +17,8 @@ import (
 func (c *crowd) closed(ctx context.Context) error {
 	admin := kadm.NewClient(c.client())
 	defer admin.Close()
-	ends, err := admin.ListEndOffsets(ctx, topics[:]...)
-	stable, err2 := admin.ListCommittedOffsets(ctx, topics[:]...)
+	ends, err := admin.ListEndOffsets(ctx, c.topics...)
+	stable, err2 := admin.ListCommittedOffsets(ctx, c.topics...)
 	if err = errors.Join(err, err2, ends.Error(), stable.Error()); err != nil {
 		return fmt.Errorf("list the ends: %w", err)
 	}
@@ -34,8 +34,8 @@ func (c *crowd) closed(ctx context.Context) error {
 func (c *crowd) last(ctx context.Context) error {
 	process, client := c.process(), c.client()
 	defer client.Close()
-	for p := range int32(partitions) {
-		r, s := c.record(inputs, p)
+	for _, key := range c.inputKeys() {
+		r, s := c.record(c.topics[key/partitions], int32(key%partitions))
 		op := queues.Op{Process: process, Start: c.Now()}
 		err := client.ProduceSync(ctx, r).FirstErr()
 		if err == nil {
@@ -53,18 +53,21 @@ func (c *crowd) last(ctx context.Context) error {
 func (c *crowd) drained(ctx context.Context) error {
 	admin := kadm.NewClient(c.client(kgo.RequestRetries(3)))
 	defer admin.Close()
-	lags, err := admin.Lag(ctx, "transformers")
-	lag := lags["transformers"]
-	if err = errors.Join(err, lag.Error()); err != nil {
-		return fmt.Errorf("ask for the lag: %w", err)
-	}
-	for p := range int32(partitions) {
-		l, ok := lag.Lag.Lookup(inputs, p)
-		if l.Err != nil {
-			return fmt.Errorf("lag of partition %d: %w", p, l.Err)
+	for _, library := range c.libraries {
+		group := library + "-transformers"
+		lags, err := admin.Lag(ctx, group)
+		lag := lags[group]
+		if err = errors.Join(err, lag.Error()); err != nil {
+			return fmt.Errorf("ask for the lag of %s: %w", library, err)
 		}
-		if !ok || l.Lag != 0 {
-			return fmt.Errorf("partition %d: lag %d", p, l.Lag)
+		for p := range int32(partitions) {
+			l, ok := lag.Lag.Lookup(inputs(library), p)
+			if l.Err != nil {
+				return fmt.Errorf("lag of %s, partition %d: %w", library, p, l.Err)
+			}
+			if !ok || l.Lag != 0 {
+				return fmt.Errorf("%s, partition %d: lag %d", library, p, l.Lag)
+			}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,8 +15,11 @@ import (
 )
 
 var (
-	episodesFlag = flag.Int("episodes", 0, "how many episodes of TestFaults; 0: it is left to make test-faults")
-	seedFlag     = flag.Uint64("seed", uint64(time.Now().UnixNano()), "which faults, of which processes, in which order")
+	episodesFlag  = flag.Int("episodes", 0, "how many episodes of TestFaults; 0: it is left to make test-faults")
+	resultsFlag   = flag.String("results", "", "file to which judged runs are added, and whose totals are printed")
+	commitFlag    = flag.String("commit", "?", "what is under test, for that file")
+	librariesFlag = flag.String("libraries", franz+","+librdkafka+","+java, "whose clients there are")
+	seedFlag      = flag.Uint64("seed", uint64(time.Now().UnixNano()), "which faults, of which processes, in which order")
 )
 
 // TestFaults_InShort is the slice of every change: a broker is killed and one is frozen, etcd loses its leader, and a broker etcd.
@@ -35,7 +39,7 @@ func run(t *testing.T, list []fault, episodes int) {
 	r := rand.New(rand.NewPCG(*seedFlag, 0))
 	t.Logf("seed %d", *seedFlag)
 	s := newStage(t)
-	n := &nemesis{stage: s, crowd: newCrowd(t, s.seeds()), recovered: map[string][]time.Duration{}}
+	n := &nemesis{stage: s, crowd: newCrowd(t, s.seeds(), strings.Split(*librariesFlag, ","))}
 	stop, end := n.begin()
 	defer end()
 	defer stop()
@@ -54,7 +58,13 @@ func run(t *testing.T, list []fault, episodes int) {
 	}
 	stop()
 	report := n.judge(t, end)
-	t.Logf("%v: %v\n%s", n.Now().Round(time.Second), report, n.table())
+	run := judged{When: time.Now().UTC().Format(time.RFC3339), Commit: *commitFlag, Seed: *seedFlag, Seconds: int(n.Now().Seconds()), Libraries: n.libraries, Episodes: n.episodes}
+	run.count(report)
+	all, err := tally(*resultsFlag, run)
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%v: %v\n%s", n.Now().Round(time.Second), report, tables(all))
 }
 
 // judge waits until transactions that clients left behind have timed out and the transformers have come to the end, reads
@@ -79,7 +89,7 @@ func (n *nemesis) judge(t *testing.T, end func()) *queues.Report {
 			t.Fatal(err)
 		}
 	}
-	report := queues.Check(&queues.History{Ops: n.Ops(), Drained: []queues.Key{0, 1}})
+	report := queues.Check(&queues.History{Ops: n.Ops(), Drained: n.inputKeys()})
 	for _, f := range report.Findings {
 		t.Error(f)
 	}

@@ -14,9 +14,10 @@ import (
 // link is the network between one process and a server. It can be slow, lose the connections and take no new ones, or hold
 // everything back, as a network that drops packets does: whoever waits does not learn why.
 type link struct {
-	address, target string
+	address, server string
 	mu              struct {
 		sync.Mutex
+		target string        // the server, as a rule
 		slow   time.Duration // before each piece
 		cut    bool
 		held   chan struct{} // closed when it goes on; nil: it is not held
@@ -26,9 +27,10 @@ type link struct {
 }
 
 // newLink listens until the test ends.
-func newLink(t testing.TB, target string) *link {
+func newLink(t testing.TB, server string) *link {
 	t.Helper()
-	l := &link{address: harness.Address(harness.FreePort(t)), target: target}
+	l := &link{address: harness.Address(harness.FreePort(t)), server: server}
+	l.mu.target = server
 	l.mu.open = map[net.Conn]bool{}
 	listener, err := net.Listen("tcp", l.address)
 	if err != nil {
@@ -60,6 +62,10 @@ func (l *link) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.slow, l.mu.cut = 0, false
+	if l.mu.target != l.server {
+		l.mu.target = l.server
+		l.dropLocked()
+	}
 	if l.mu.held != nil {
 		close(l.mu.held)
 		l.mu.held = nil
@@ -87,24 +93,36 @@ func (l *link) cut() {
 	l.drop()
 }
 
+// redirect lets it lead to another server.
+func (l *link) redirect(target string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.target = target
+	l.dropLocked()
+}
+
 // drop closes all connections.
 func (l *link) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.dropLocked()
+}
+
+func (l *link) dropLocked() {
 	for c := range l.mu.open {
 		c.Close()
 	}
 }
 
-// keep notes a connection; false when there shall be none.
-func (l *link) keep(c net.Conn) bool {
+// keep notes a connection, and says where it leads; false when there shall be none.
+func (l *link) keep(c net.Conn) (target string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ok := !l.mu.cut && !l.mu.closed
+	ok = !l.mu.cut && !l.mu.closed
 	if ok {
 		l.mu.open[c] = true
 	}
-	return ok
+	return l.mu.target, ok
 }
 
 func (l *link) forget(c net.Conn) {
@@ -117,15 +135,16 @@ func (l *link) forget(c net.Conn) {
 func (l *link) serve(client net.Conn) {
 	defer l.forget(client)
 	l.pass()
-	if !l.keep(client) {
+	target, ok := l.keep(client)
+	if !ok {
 		return
 	}
-	server, err := net.Dial("tcp", l.target)
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
 	defer l.forget(server)
-	if !l.keep(server) {
+	if now, ok := l.keep(server); !ok || now != target {
 		return
 	}
 	done := make(chan struct{})

@@ -3,10 +3,7 @@
 package faults
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +44,14 @@ func faults() []fault {
 		{"SIGSTOP of etcd's leader for 8 s", pauseLeader},
 		{"kill -9 of all brokers", killBrokers},
 		{"kill -9 of all of etcd", killEtcd},
+		{"etcd is full (NOSPACE) for 5 s", fillEtcd},
+		{"SIGSTOP of MinIO for 8 s", pauseMinIO},
+		{"MinIO stands still half of the time for 8 s", stutterMinIO},
+		{"MinIO answers 503 to two of three requests for 7 s", overloadMinIO},
+		{"kill -9 of two of three brokers", killTwoBrokers},
+		{"etcd's leader moves three times in 6 s", moveLeader},
+		{"etcd's leader is cut off from what others send it for 7 s", isolateLeader},
+		{"kill -9 of a broker and of etcd's leader", killBrokerAndLeader},
 	}
 }
 
@@ -131,7 +136,7 @@ func (s *stage) break1(r *rand.Rand, etcd bool, last time.Duration, do func(*lin
 type nemesis struct {
 	*stage
 	*crowd
-	recovered map[string][]time.Duration
+	episodes []episode
 }
 
 // episode is one fault. It is over when all brokers serve, and each client has done something that it began after its end.
@@ -140,26 +145,12 @@ func (n *nemesis) episode(t testing.TB, f fault, r *rand.Rand) {
 	heal := f.strike(n.stage, r)
 	healed := n.Now()
 	heal()
-	harness.Await(t, 90*time.Second, "brokers serve after "+f.name, n.serves)
-	n.awaitGetsOn(t, healed)
-	took := n.Now() - healed
-	n.recovered[f.name] = append(n.recovered[f.name], took)
-	t.Logf("%v: %s: everybody gets on after %v", n.Now().Round(time.Second), f.name, took.Round(10*time.Millisecond))
-}
-
-// table of episodes and recovery, as it stands in docs/RELIABILITY.md.
-func (n *nemesis) table() string {
-	var out strings.Builder
-	total := 0
-	fmt.Fprintf(&out, "| fault | episodes | recovery p50 | max |\n|---|---|---|---|\n")
-	for _, f := range faults() {
-		times := slices.Sorted(slices.Values(n.recovered[f.name]))
-		if len(times) == 0 {
-			continue
-		}
-		total += len(times)
-		fmt.Fprintf(&out, "| %s | %d | %.1f s | %.1f s |\n", f.name, len(times), times[len(times)/2].Seconds(), times[len(times)-1].Seconds())
+	harness.Await(t, 2*time.Minute, "brokers serve after "+f.name, n.serves)
+	e := episode{Fault: f.name, Recovery: map[string]float64{}}
+	took := n.awaitGetsOn(t, healed)
+	for library, d := range took {
+		e.Recovery[library] = d.Seconds()
 	}
-	fmt.Fprintf(&out, "| all | %d | | |\n", total)
-	return out.String()
+	n.episodes = append(n.episodes, e)
+	t.Logf("%v: %s: everybody gets on after %v", n.Now().Round(time.Second), f.name, took)
 }

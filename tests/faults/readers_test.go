@@ -26,9 +26,9 @@ func isolation(uncommitted bool) kgo.Opt {
 }
 
 // everywhere reads all partitions from their beginnings.
-func everywhere() kgo.Opt {
+func (c *crowd) everywhere() kgo.Opt {
 	from := map[string]map[int32]kgo.Offset{}
-	for _, name := range topics {
+	for _, name := range c.topics {
 		from[name] = map[int32]kgo.Offset{}
 		for p := range int32(partitions) {
 			from[name][p] = kgo.NewOffset().At(0)
@@ -37,48 +37,41 @@ func everywhere() kgo.Opt {
 	return kgo.ConsumePartitions(from)
 }
 
-func everyKey() (out []queues.Key) {
-	for k := range queues.Key(keys) {
-		out = append(out, k)
-	}
-	return out
-}
-
 // reader has all keys from the beginning to the end of the test.
 func (c *crowd) reader(who string, number int) {
 	process, uncommitted := c.process(), number%2 == 1
-	client := c.client(everywhere(), isolation(uncommitted))
+	client := c.client(c.everywhere(), isolation(uncommitted))
 	defer client.Close()
-	c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: everyKey()})
+	c.Add(queues.Op{Process: process, Kind: queues.Assign, Outcome: queues.Done, Start: c.Now(), Keys: c.everyKey()})
 	for c.reading.Err() == nil {
 		op := queues.Op{Process: process, Outcome: queues.Done, Start: c.Now(), Uncommitted: uncommitted, Polled: true}
 		ctx, cancel := context.WithTimeout(c.reading, time.Second)
-		op.Steps = polled(client.PollRecords(ctx, 500))
+		op.Steps = c.polled(client.PollRecords(ctx, 500))
 		cancel()
 		c.done(who, op)
 	}
 }
 
-func polled(f kgo.Fetches) (out []queues.Step) {
-	f.EachRecord(func(r *kgo.Record) { out = append(out, step(r)) })
+func (c *crowd) polled(f kgo.Fetches) (out []queues.Step) {
+	f.EachRecord(func(r *kgo.Record) { out = append(out, c.step(r)) })
 	return out
 }
 
 // finish reads everything once more, to the ends as they are now.
 func (c *crowd) finish(ctx context.Context, uncommitted bool) error {
-	client := c.client(everywhere(), isolation(uncommitted), kgo.KeepControlRecords())
+	client := c.client(c.everywhere(), isolation(uncommitted), kgo.KeepControlRecords())
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics[:]...)
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, c.topics...)
 	if err = errors.Join(err, ends.Error()); err != nil {
 		return fmt.Errorf("list the ends: %w", err)
 	}
 	left := map[queues.Key]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Offset > 0 {
-			left[keyOf(&kgo.Record{Topic: o.Topic, Partition: o.Partition})] = o.Offset
+			left[c.keyOf(o.Topic, o.Partition)] = o.Offset
 		}
 	})
-	op := queues.Op{Process: c.process(), Outcome: queues.Done, Start: c.Now(), Uncommitted: uncommitted, Polled: true, Final: true, Keys: everyKey()}
+	op := queues.Op{Process: c.process(), Outcome: queues.Done, Start: c.Now(), Uncommitted: uncommitted, Polled: true, Final: true, Keys: c.everyKey()}
 	for len(left) > 0 {
 		fetches := client.PollRecords(ctx, 10_000)
 		if ctx.Err() != nil {
@@ -86,12 +79,12 @@ func (c *crowd) finish(ctx context.Context, uncommitted bool) error {
 		}
 		// What was aborted is not shown, but the marker behind it is.
 		fetches.EachRecord(func(r *kgo.Record) {
-			k := keyOf(r)
+			k := c.keyOf(r.Topic, r.Partition)
 			if r.Offset+1 >= left[k] {
 				delete(left, k)
 			}
 			if !r.Attrs.IsControl() {
-				op.Steps = append(op.Steps, step(r))
+				op.Steps = append(op.Steps, c.step(r))
 			}
 		})
 	}
@@ -114,12 +107,12 @@ func (c *crowd) transformerLife(who string, number int) error {
 	moved := func(gained bool) func(context.Context, *kgo.Client, map[string][]int32) {
 		return func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
 			op := queues.Op{Process: process, Kind: queues.Rebalance, Outcome: queues.Done, Start: c.Now()}
-			op.Keys = owned.change(parts[inputs], gained)
+			op.Keys = owned.change(c.keysOf(parts[inputs(franz)]), gained)
 			c.Add(op)
 		}
 	}
 	session, err := kgo.NewGroupTransactSession(c.with(
-		kgo.TransactionalID(fmt.Sprint("transformer-", number)), kgo.TransactionTimeout(transactionMax), kgo.ConsumerGroup("transformers"), kgo.ConsumeTopics(inputs),
+		kgo.TransactionalID(fmt.Sprint("transformer-", number)), kgo.TransactionTimeout(transactionMax), kgo.ConsumerGroup(franz+"-transformers"), kgo.ConsumeTopics(inputs(franz)),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), isolation(false), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second),
 		kgo.OnPartitionsAssigned(moved(true)), kgo.OnPartitionsRevoked(moved(false)), kgo.OnPartitionsLost(moved(false)),
 	)...)
@@ -132,7 +125,7 @@ func (c *crowd) transformerLife(who string, number int) error {
 		ctx, cancel := context.WithTimeout(c.reading, time.Second)
 		fetches := session.PollRecords(ctx, 300)
 		cancel()
-		if op.Steps = polled(fetches); len(op.Steps) == 0 {
+		if op.Steps = c.polled(fetches); len(op.Steps) == 0 {
 			continue
 		}
 		committed, err := c.transform(session, fetches.Records(), &op)
@@ -153,12 +146,20 @@ type ownership struct {
 	keys map[queues.Key]bool
 }
 
-// change adds or takes partitions of the inputs, and gives what the member has now.
-func (o *ownership) change(partitions []int32, gained bool) []queues.Key {
+// keysOf are partitions of the inputs.
+func (c *crowd) keysOf(partitions []int32) (out []queues.Key) {
+	for _, p := range partitions {
+		out = append(out, c.keyOf(inputs(franz), p))
+	}
+	return out
+}
+
+// change adds or takes keys, and gives what the member has now.
+func (o *ownership) change(moved []queues.Key, gained bool) []queues.Key {
 	o.Lock()
 	defer o.Unlock()
-	for _, p := range partitions {
-		if k := queues.Key(p); gained {
+	for _, k := range moved {
+		if gained {
 			o.keys[k] = true
 		} else {
 			delete(o.keys, k)
@@ -175,8 +176,8 @@ func (c *crowd) transform(session *kgo.GroupTransactSession, in []*kgo.Record, o
 	defer cancel()
 	var records []*kgo.Record
 	for _, r := range in {
-		made, s := c.record(results, r.Partition)
-		s.Source = step(r).Value
+		made, s := c.record(results(franz), r.Partition)
+		s.Source = c.step(r).Value
 		records, op.Steps = append(records, made), append(op.Steps, s)
 	}
 	sent := session.ProduceSync(ctx, records...)

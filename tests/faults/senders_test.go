@@ -13,8 +13,9 @@ import (
 )
 
 // written draws where producers write.
-func written() (topic string, partition int32) {
-	return topics[rand.N(2)], rand.Int32N(partitions)
+func (c *crowd) written() (topic string, partition int32) {
+	all := c.writable()
+	return all[rand.N(len(all))], rand.Int32N(partitions)
 }
 
 // plain sends one record after the other, each once. One that failed may be there: its client cannot tell.
@@ -23,7 +24,7 @@ func (c *crowd) plain(who string, _ int) {
 	client := c.client(kgo.DisableIdempotentWrite(), kgo.RecordRetries(0))
 	defer client.Close()
 	for pause(c.writing, 20*time.Millisecond) {
-		r, s := c.record(written())
+		r, s := c.record(c.written())
 		op := queues.Op{Process: process, Start: c.Now()}
 		if err := client.ProduceSync(context.Background(), r).FirstErr(); err == nil {
 			op.Outcome, s.Offset = queues.Done, r.Offset
@@ -39,7 +40,7 @@ func (c *crowd) idempotent(who string, _ int) {
 	client := c.client(kgo.MaxBufferedRecords(200))
 	defer client.Close()
 	for pause(c.writing, 20*time.Millisecond) {
-		r, s := c.record(written())
+		r, s := c.record(c.written())
 		op := queues.Op{Process: process, Start: c.Now()}
 		client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
 			if err == nil {
@@ -89,7 +90,7 @@ func (c *crowd) transaction(client *kgo.Client, process int) (op queues.Op, aliv
 	defer cancel()
 	var records []*kgo.Record
 	for range 1 + rand.N(6) {
-		r, s := c.record(written())
+		r, s := c.record(c.written())
 		records, op.Steps = append(records, r), append(op.Steps, s)
 	}
 	sent := client.ProduceSync(ctx, records...)

@@ -20,12 +20,15 @@ import (
 const (
 	brokers = 3
 	members = 3 // of etcd
+	// etcdBytesMax is some times what the workload leaves there, and is filled in seconds.
+	etcdBytesMax = 64 << 20
 )
 
 // stage is all processes.
 type stage struct {
 	t       testing.TB
 	minio   *servers.Server
+	busy    *busy // a MinIO that has no time for most of its requests
 	etcd    [members]*member
 	brokers [brokers]*node
 }
@@ -34,6 +37,7 @@ type stage struct {
 type member struct {
 	*harness.Process
 	client string // HOST:PORT
+	peers  *link  // through which the other members connect to this one
 }
 
 // node is a broker with its links.
@@ -46,6 +50,7 @@ type node struct {
 func newStage(t testing.TB) *stage {
 	t.Helper()
 	s := &stage{t: t, minio: servers.StartMinIO(t)}
+	s.busy = newBusy(t, s.minio.Endpoint)
 	s.startEtcd()
 	for i := range s.brokers {
 		s.brokers[i] = s.node(i)
@@ -62,28 +67,33 @@ func (s *stage) startEtcd() {
 	var cluster []string
 	var peers [members]string
 	for i := range peers {
-		peers[i] = "http://" + harness.Address(harness.FreePort(s.t))
-		cluster = append(cluster, fmt.Sprintf("m%d=%s", i, peers[i]))
+		peers[i] = harness.Address(harness.FreePort(s.t))
+		s.etcd[i] = &member{peers: newLink(s.t, peers[i])}
+		cluster = append(cluster, fmt.Sprintf("m%d=http://%s", i, s.etcd[i].peers.address))
 	}
 	for i := range s.etcd {
 		client := harness.Address(harness.FreePort(s.t))
-		s.etcd[i] = &member{client: client, Process: harness.NewProcess(s.t, fmt.Sprint("etcd-", i), harness.Tool(s.t, "etcd"), nil,
+		s.etcd[i].client = client
+		s.etcd[i].Process = harness.NewProcess(s.t, fmt.Sprint("etcd-", i), harness.Tool(s.t, "etcd"), nil,
 			"--name", fmt.Sprint("m", i), "--data-dir", s.t.TempDir(), "--log-level", "warn",
 			"--listen-client-urls", "http://"+client, "--advertise-client-urls", "http://"+client,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i], "--initial-cluster", strings.Join(cluster, ","),
-			"--auto-compaction-mode", "periodic", "--auto-compaction-retention", "1m")}
+			"--listen-peer-urls", "http://"+peers[i], "--initial-advertise-peer-urls", "http://"+s.etcd[i].peers.address, "--initial-cluster", strings.Join(cluster, ","),
+			"--auto-compaction-mode", "periodic", "--auto-compaction-retention", "1m", "--quota-backend-bytes", fmt.Sprint(etcdBytesMax))
 		s.etcd[i].Start()
 	}
 	harness.Await(s.t, time.Minute, "etcd answers", s.quorum)
 }
 
+func (s *stage) endpoints() (out []string) {
+	for _, m := range s.etcd {
+		out = append(out, m.client)
+	}
+	return out
+}
+
 // quorum asks etcd for something that needs a leader.
 func (s *stage) quorum() error {
-	var endpoints []string
-	for _, m := range s.etcd {
-		endpoints = append(endpoints, m.client)
-	}
-	kv, err := etcd.Dial(etcd.Settings{Endpoints: endpoints})
+	kv, err := etcd.Dial(etcd.Settings{Endpoints: s.endpoints()})
 	if err != nil {
 		return fmt.Errorf("dial etcd: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -88,6 +89,19 @@ func (s *Server) Kill() {
 	_ = s.process.Process.Kill() // it fails if the process has ended by itself
 	<-s.ended
 	s.process = nil
+}
+
+// Pause stops the server in the middle of whatever it does (SIGSTOP); Continue lets it go on.
+func (s *Server) Pause(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
+
+// Continue lets a paused server go on.
+func (s *Server) Continue(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := s.process.Process.Signal(sig); err != nil {
+		t.Errorf("signal %v to %s: %v", sig, s.Name, err)
+	}
 }
 
 // Restart starts a killed server again on its data and port, and waits until it is ready.
