@@ -3,6 +3,7 @@ package disk
 import (
 	"errors"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,13 +12,32 @@ import (
 // vectorMax is the kernel's IOV_MAX.
 const vectorMax = 1024
 
-// WriteChunks writes all chunks, up to 1024 with one call. (net.Buffers would
-// do this for sockets, but for files it calls Write for each.)
+// WriteChunks writes all chunks: many together past the page cache, few as usual.
 func (f osFile) WriteChunks(chunks [][]byte) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
+	if sizeOf(chunks) >= directMin {
+		done, err := f.writeDirect(raw, chunks)
+		if err != nil {
+			return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+		}
+		chunks = advance(slices.Clone(chunks), done)
+	}
+	return f.writeVector(raw, chunks)
+}
+
+func sizeOf(chunks [][]byte) (n int) {
+	for _, c := range chunks {
+		n += len(c)
+	}
+	return n
+}
+
+// writeVector writes up to 1024 chunks with one call. (net.Buffers would do this for sockets, but for files it calls Write for
+// each.)
+func (f osFile) writeVector(raw syscall.RawConn, chunks [][]byte) error {
 	vector := make([][]byte, 0, min(len(chunks), vectorMax))
 	for {
 		for len(chunks) > 0 && len(vector) < vectorMax {
