@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -155,17 +156,27 @@ func (f *Fetcher) prepare(ctx context.Context, r Request, until []record.Offset)
 	}
 	f.locate(ctx, plans)
 	release = f.load(ctx, plans)
-	if !f.replaced(plans) {
-		return plans, release, nil
+	var before []string
+	for range replansMax {
+		gone := missing(plans)
+		if !anyNew(gone, before) {
+			break
+		}
+		release()
+		again, done, err := f.replan(ctx, r, until)
+		if err != nil {
+			doubtMissing(plans, err)
+			return plans, done, nil
+		}
+		plans, release, before = again, done, gone
 	}
-	release()
-	again, done, err := f.replan(ctx, r, until)
-	if err != nil {
-		doubtMissing(plans, err)
-		return plans, done, nil
-	}
-	return again, done, nil
+	return plans, release, nil
 }
+
+// replansMax bounds how often references may be overtaken in one fetch. The same reference that is missing again is no matter of
+// time; another one is: a barrier that took long, behind a connection that was cut, is old when it has passed, and what it
+// brought may have been replaced since.
+const replansMax = 6
 
 // replan plans behind a barrier and loads, after an object was not there.
 func (f *Fetcher) replan(ctx context.Context, r Request, until []record.Offset) (plans []plan, release func(), err error) {
@@ -189,13 +200,18 @@ func doubtMissing(plans []plan, cause error) {
 	}
 }
 
-func (f *Fetcher) replaced(plans []plan) bool {
+// missing names the objects that were not there, with who asked for them.
+func missing(plans []plan) (out []string) {
 	for i := range plans {
 		if errors.Is(plans[i].failed, objectstore.ErrNotFound) {
-			return true
+			out = append(out, fmt.Sprint(plans[i].TopicPartition, plans[i].failed))
 		}
 	}
-	return false
+	return out
+}
+
+func anyNew(now, before []string) bool {
+	return slices.ContainsFunc(now, func(s string) bool { return !slices.Contains(before, s) })
 }
 
 func (f *Fetcher) unavailable(r Request, err error) []Result {

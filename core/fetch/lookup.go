@@ -41,11 +41,15 @@ func (f *Fetcher) AtTime(ctx context.Context, tp record.TopicPartition, ms int64
 }
 
 // twice looks again, behind a barrier of its own, where an object was not there: its
-// reference was replaced, or its records deleted, while it was asked for.
-func twice(look func() (Found, error)) (Found, error) {
-	found, err := look()
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return look()
+// reference was replaced, or its records deleted, while it was asked for. It goes on as long as it is always another one.
+func twice(look func() (Found, error)) (found Found, err error) {
+	before := ""
+	for range replansMax {
+		found, err = look()
+		if !errors.Is(err, objectstore.ErrNotFound) || err.Error() == before {
+			break
+		}
+		before = err.Error()
 	}
 	return found, err
 }

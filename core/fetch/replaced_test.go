@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -62,9 +63,11 @@ func TestAnomaly15_AbortedTransactionsComeFromWhereTheDataComesFrom(t *testing.T
 	})
 }
 
-// Anomaly 32: between plan and GET maintenance put other objects in the place of root, page, block or span, and swept the old ones.
+// Anomaly 32: between plan and GET maintenance put other objects in the place of root, page, block or span, and swept the old ones; also
+// several times, each before the barrier of the look before has passed, as where the instance is cut off for a while.
 func TestAnomaly32_SettledDataThatWasReplacedIsFollowed(t *testing.T) {
-	for _, gone := range []string{"manifests/", "settled/"} {
+	for _, gone := range []string{"manifests/", "manifests/ again", "settled/", "settled/ again"} {
+		gone, again := strings.CutSuffix(gone, " again")
 		synctest.Test(t, func(t *testing.T) {
 			l := newLibrary(t)
 			list := func(place ledger.Place) (out []manifest.Entry) {
@@ -76,10 +79,16 @@ func TestAnomaly32_SettledDataThatWasReplacedIsFollowed(t *testing.T) {
 			l.archive(nil, list(ledger.InOwn))
 			l.publish()
 			in := l.Instance("a", coretest.Options{}).Ready()
-			var once sync.Once
+			var mu sync.Mutex
+			left := 1
+			if again {
+				left = 4
+			}
 			faulty := objectstore.NewFault(l.Disk, func(op objectstore.Op, key string) objectstore.Decision {
 				if op == objectstore.OpGet && len(key) > len(gone) && key[:len(gone)] == gone {
-					once.Do(func() {
+					mu.Lock()
+					defer mu.Unlock()
+					if left--; left >= 0 {
 						var old []string
 						for _, prefix := range []string{"manifests/", "settled/"} {
 							infos, err := l.Disk.List(t.Context(), prefix, "", 1000)
@@ -90,12 +99,12 @@ func TestAnomaly32_SettledDataThatWasReplacedIsFollowed(t *testing.T) {
 								old = append(old, o.Key)
 							}
 						}
-						l.archive(nil, list(ledger.InCold))
+						l.archive(nil, list([]ledger.Place{ledger.InCold, ledger.InOwn}[min(left, 1)]))
 						l.publish()
 						if err := l.Disk.Delete(t.Context(), old...); err != nil {
 							t.Error(err)
 						}
-					})
+					}
 				}
 				return objectstore.Decision{}
 			}, objectstore.SystemClock())
