@@ -32,6 +32,9 @@ func (c *Consumer) Settle(ctx context.Context) error {
 		switch {
 		case c.Epoch != 0 && (errors.Is(err, group.ErrFencedEpoch) || errors.Is(err, group.ErrUnknownMember)):
 			c.Epoch, c.Places = 0, nil // others have its partitions: it may not commit any more
+			if err := c.Keep(ctx); err != nil {
+				return err
+			}
 			continue
 		case err != nil:
 			return err
@@ -107,8 +110,16 @@ func (c *Consumer) heartbeat(ctx context.Context) (group.Partitions, error) {
 	return *res.Assignment, nil
 }
 
-// Leave takes the consumer out of its group.
+// Leave takes the consumer out of its group; its places are out of its seat before others may have them.
 func (c *Consumer) Leave(ctx context.Context) error {
+	c.Places = nil
+	if err := c.Keep(ctx); err != nil {
+		return err
+	}
+	return c.leave(ctx)
+}
+
+func (c *Consumer) leave(ctx context.Context) error {
 	if c.Epoch == 0 {
 		return nil
 	}

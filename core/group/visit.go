@@ -161,7 +161,7 @@ func (s *State) clone() (*State, error) { return decodeState(s.encode()) }
 
 // absent are the members that may be put out now.
 func (v *Visitor) absent(s *Sight) []string {
-	if s.State == nil || s.State.Kind != Consumer || s.grace || s.State.Coordinator.Node != nobodyNode {
+	if s.State == nil || s.grace || s.State.Coordinator.Node != nobodyNode {
 		return nil
 	}
 	ids := s.unseated(v.Keys)
@@ -176,8 +176,13 @@ func (m *Machine) putOut(now time.Time, ids []string, asking string, topics *Cat
 			out = append(out, id)
 		}
 	}
-	if len(out) > 0 {
+	switch {
+	case len(out) == 0:
+	case m.Kind == Consumer:
 		m.shrunk(now, topics)
+	default: // of a classic group nobody has a seat, so all of them go
+		m.store()
+		m.afterLeave(now)
 	}
 	return out
 }

@@ -14,7 +14,7 @@ func (v *Visitor) CommitOffsets(ctx context.Context, name string, r CommitReques
 		if err != nil {
 			return err
 		}
-		if err := g.machine.CheckCommit(r.CommitCheck); err != nil {
+		if err := v.checkCommit(ctx, g, s, r.CommitCheck); err != nil {
 			return err
 		}
 		topics := make([]FetchTopic, len(r.Topics))
@@ -28,6 +28,25 @@ func (v *Visitor) CommitOffsets(ctx context.Context, name string, r CommitReques
 		g.gather(changed, r.Topics, v.Now())
 		return v.writeOffsets(ctx, g, changed)
 	})
+}
+
+// checkCommit says whether offsets may be committed. Where they may not, members that do not live may be the cause, and no heartbeat
+// of another member may ever come to put them out.
+func (v *Visitor) checkCommit(ctx context.Context, g *cell, s *Sight, r CommitCheck) error {
+	refused := g.machine.CheckCommit(r)
+	if refused == nil || s.State == nil {
+		return refused
+	}
+	topics, err := v.catalog(ctx, s, &ConsumerRequest{})
+	if err != nil {
+		return err
+	}
+	v.Spend()
+	out := g.machine.putOut(v.Now(), v.absent(s), r.MemberID, topics)
+	if err := v.settle(ctx, g, s, out); err != nil || len(out) == 0 {
+		return first(err, refused)
+	}
+	return g.machine.CheckCommit(r)
 }
 
 // gather adds commits of some topics to those that are there.

@@ -27,6 +27,8 @@ import (
 // ErrNoHTTP: the event is of another kind.
 var ErrNoHTTP = errors.New("not an event of HTTP")
 
+var errTooLarge = errors.New("the answer is larger than a function may give")
+
 // replyBytesMax is what Lambda takes for an answer, less what the reply around a body takes.
 const replyBytesMax = 6<<20 - 64<<10
 
@@ -221,10 +223,15 @@ func (w *recorder) WriteHeader(status int) {
 	}
 }
 
-// Write implements http.ResponseWriter.
+// Write implements http.ResponseWriter. Who writes an answer at once learns that it is too large, and can take back what it
+// counts as given.
 func (w *recorder) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
+	first := len(w.body) == 0
 	w.body = append(w.body, b...)
+	if first && w.encodedLen() > replyBytesMax {
+		return len(b), errTooLarge
+	}
 	return len(b), nil
 }
 

@@ -10,6 +10,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/pause"
@@ -32,6 +34,10 @@ type Settings struct {
 	Self func() int32
 	// Dial opens a connection to another instance.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS is for connections to listeners with TLS. Certificates need not be checked where Peers is set: see core/auth, Peers.
+	TLS *tls.Config
+	// Peers proves to the other instance who this is, and the other way round; nil: nobody is asked.
+	Peers *auth.Peers
 	// Patience is how long one request is tried.
 	Patience time.Duration
 }
@@ -106,7 +112,7 @@ func (r *Relay) with(ctx context.Context, at instance.Info, fn func(context.Cont
 	e := at.Endpoint("")
 	address := net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
 	for {
-		p, rested, err := r.peer(ctx, address)
+		p, rested, err := r.peer(ctx, at, e, address)
 		if err != nil {
 			return fmt.Errorf("%w: %w (node %d): %w", group.ErrUnavailable, ErrUnreached, at.Node, err)
 		}
@@ -122,7 +128,7 @@ func (r *Relay) with(ctx context.Context, at instance.Info, fn func(context.Cont
 	}
 }
 
-func (r *Relay) peer(ctx context.Context, address string) (p *peer, rested bool, err error) {
+func (r *Relay) peer(ctx context.Context, at instance.Info, e instance.Endpoint, address string) (p *peer, rested bool, err error) {
 	r.mu.Lock()
 	if idle := r.mu.idle[address]; len(idle) > 0 {
 		p = idle[len(idle)-1]
@@ -136,7 +142,11 @@ func (r *Relay) peer(ctx context.Context, address string) (p *peer, rested bool,
 	if err != nil {
 		return nil, false, err
 	}
-	return &peer{nc: nc}, false, nil
+	p, err = r.secure(ctx, nc, at, e)
+	if err != nil {
+		nc.Close()
+	}
+	return p, false, err
 }
 
 // idleMax connections to one instance are kept.
