@@ -1,0 +1,90 @@
+// Package bench puts a load on any Kafka-compatible broker and measures what comes of it: bytes and records a second, the
+// time until a record is acknowledged and until a consumer has it, and what the broker's process and its object store are
+// asked for meanwhile.
+//
+// Owns: the load, the clocks, the sums. Does not own: brokers (whoever calls starts them), how results are shown side by
+// side (bench/compare).
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Work is the load of one run.
+type Work struct {
+	Kafka      []string // HOST:PORT, any of the cluster
+	Topic      string
+	Partitions int
+	Bytes      int64 // of values that are written
+	ValueBytes int
+	Clients    int           // producers side by side, each with a connection of its own
+	Linger     time.Duration // negative: as the client does by default
+	Plain      bool          // without idempotence
+	Rate       int           // records a second over all clients; 0: as fast as they are taken
+}
+
+// records is how many it takes to write the bytes.
+func (w *Work) records() int { return int(max(1, w.Bytes/int64(w.ValueBytes))) }
+
+// MakeTopic makes the topic and waits until each partition answers.
+func (w *Work) MakeTopic(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.Kafka...))
+	if err != nil {
+		return fmt.Errorf("connect to %v: %w", w.Kafka, err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	made, err := admin.CreateTopic(ctx, int32(w.Partitions), 1, nil, w.Topic) //nolint:gosec // a count from the command line
+	if err != nil {
+		return fmt.Errorf("create topic %q: %w", w.Topic, err)
+	}
+	if made.Err != nil {
+		return fmt.Errorf("create topic %q: %w", w.Topic, made.Err)
+	}
+	for {
+		ends, err := admin.ListEndOffsets(ctx, w.Topic)
+		if err == nil && ends.Error() == nil && len(ends[w.Topic]) == w.Partitions {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("await topic %q: %w", w.Topic, ctx.Err())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// client connects with what the work says and the given options.
+func (w *Work) client(options ...kgo.Opt) (*kgo.Client, error) {
+	options = append(options, kgo.SeedBrokers(w.Kafka...), kgo.ClientID("firnlog-bench"))
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", w.Kafka, err)
+	}
+	return client, nil
+}
+
+// values are made before the clock starts: half of each is random, half text, so that compression has something to do but not
+// everything.
+func (w *Work) values() [][]byte {
+	const different = 1024
+	dice := rand.New(rand.NewPCG(1, uint64(w.ValueBytes))) //nolint:gosec // no secret
+	out := make([][]byte, different)
+	for i := range out {
+		v := make([]byte, w.ValueBytes)
+		for j := range v {
+			if j < len(v)/2 {
+				v[j] = byte(dice.Uint32())
+			} else {
+				v[j] = "the quick brown fox jumps over the lazy dog "[j%44]
+			}
+		}
+		out[i] = v
+	}
+	return out
+}
