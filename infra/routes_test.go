@@ -80,6 +80,9 @@ func TestHTTPAPI_LeadsEveryRequestToAFunctionThatOffersIt(t *testing.T) {
 	for path, operations := range documents(t, "../core/rest/openapi.yaml")[0]["paths"].(object) {
 		template := strings.Trim(variable.ReplaceAllString(path, "{}"), "/")
 		for method := range operations.(object) {
+			if method == "parameters" {
+				continue
+			}
 			method = strings.ToUpper(method)
 			var who []string
 			for name, offer := range offers {

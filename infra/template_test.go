@@ -27,7 +27,7 @@ func load(t *testing.T, name string, parameters object) *template {
 	t.Helper()
 	documents := documents(t, filepath.Join("sam", name))
 	out := &template{t: t, parameters: object{"AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "111122223333", "AWS::StackName": "firnlog"}, object: documents[0]}
-	for parameter, p := range object(out.get("Parameters")) {
+	for parameter, p := range out.get("Parameters") {
 		if value, ok := p.(object)["Default"]; ok {
 			out.parameters[parameter] = value
 		}
@@ -233,17 +233,4 @@ func each(value any, fn func(object)) {
 			each(v, fn)
 		}
 	}
-}
-
-// templates are the names of all files for AWS.
-func templates(t *testing.T) (names []string) {
-	t.Helper()
-	paths, err := filepath.Glob("sam/*.yaml")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("templates: %v", err)
-	}
-	for _, p := range paths {
-		names = append(names, filepath.Base(p))
-	}
-	return names
 }
