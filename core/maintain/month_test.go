@@ -69,7 +69,7 @@ func TestVisit_DaysWithoutAnyBroker(t *testing.T) {
 		if left := minutes - w.readsAll(short); left > 6*60+150 || left < 6*60 {
 			t.Errorf("%d records are left of a retention of six hours", left)
 		}
-		for _, step := range []string{"stamp", "floor", "checkpoint", "trim", "journal", "backup", "transactions", "groups", "settle", "retain", "compact", "expire", "chill", "sweep", "sweep settled"} {
+		for _, step := range []string{"stamp", "floor", "checkpoint", "trim", "journal", "backup", "transactions", "members", "groups", "settle", "retain", "compact", "expire", "chill", "sweep", "sweep settled"} {
 			if done[step] == 0 {
 				t.Errorf("step %q never came to its end", step)
 			}

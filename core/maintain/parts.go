@@ -35,6 +35,7 @@ type parts struct {
 	sweep   *sweep.Sweeper
 	scrub   *fsck.Scrubber
 	groups  *group.Coordinator
+	tender  *group.Visitor
 	txns    *txn.Coordinator
 	brokers bool // some live: groups are theirs
 }
@@ -79,10 +80,12 @@ func (v *visit) build(ctx context.Context, follower *stream.Stream, last string)
 		Observe: func(_ int, bytes int64) { v.report.ChilledBytes += bytes },
 	}.Defaults())
 	p.scrub = fsck.NewScrubber(v.scrubbing(follower))
-	p.groups = group.New(group.Settings{
+	grouping := group.Settings{
 		KV: v.KV, Keys: v.keys, View: follower, Cluster: oneself{}, Now: v.Now, NewID: func() string { return v.by }, Log: v.Log.With("part", "groups"),
 		Limits: group.DefaultLimits(), OffsetsRetention: v.OffsetsRetention,
-	})
+	}
+	p.groups = group.New(grouping)
+	p.tender = group.NewVisitor(grouping, func(context.Context, []string, bool) error { return nil }) // all topics are known here
 	p.txns = txn.New(txn.Settings{
 		KV: v.KV, Keys: v.keys, View: follower, Offsets: p.groups, Cluster: oneself{}, Producers: txn.NewProducerIDs(v.KV, v.keys, follower),
 		Log: v.Log.With("part", "transactions"), TimeoutMax: txn.DefaultTimeoutMax, IDRetention: txn.DefaultIDRetention,

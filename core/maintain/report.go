@@ -23,6 +23,7 @@ type Report struct {
 	SettledBytes        int64 `json:"settled_bytes"`   // read to be written again
 	CompactedBytes      int64 `json:"compacted_bytes"` // the same, by log compaction
 	ChilledBytes        int64 `json:"chilled_bytes"`
+	MembersOut          int   `json:"members_put_out"`
 	DeletedObjects      int   `json:"deleted_objects"`
 	Damaged             int   `json:"damaged"`                      // findings of scrub, and stretches that could not be settled
 	RetentionOverdue    int   `json:"retention_overdue_partitions"` // something has expired that is still there

@@ -73,7 +73,7 @@ func (v *visit) dueNow() []step {
 		all = slices.DeleteFunc(all, func(s step) bool { return s.name == "settle" })
 	}
 	if !v.brokers {
-		all = append(all, step{name: "groups", every: 10 * minute, needs: uncancelled, do: v.doGroups})
+		all = append(all, step{name: "members", needs: uncancelled, do: v.doMembers}, step{name: "groups", every: 10 * minute, needs: uncancelled, do: v.doGroups})
 	}
 	if v.ScrubRate > 0 {
 		all = append(all, step{name: "scrub", every: 10 * minute, heavy: true, needs: second, do: v.doScrub})
@@ -143,6 +143,13 @@ func (v *visit) doSweep(kind sweep.Kind, at *sweep.Progress) func(context.Contex
 		}
 		return err
 	}
+}
+
+// doMembers puts members out whose seats are gone.
+func (v *visit) doMembers(ctx context.Context) error {
+	n, err := v.tender.Tend(ctx)
+	v.report.MembersOut += n
+	return err
 }
 
 // doGroups lets go of offsets that have expired, and of groups without members. With a broker alive this is its.

@@ -172,8 +172,9 @@ func TestVisit_ADocketThatCountsForNothingBeginsTheGraceAnew(t *testing.T) {
 func TestVisit_ARoundGoesOnWhereItWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVisits(t)
-		const n = 3500
-		for range n {
+		const n, used = 3500, 1500 // the first of them are referred to
+		var commit ledger.Commit
+		for i := range n {
 			id, err := v.a.Stream.NewID()
 			if err == nil {
 				err = v.Disk.Put(t.Context(), ledger.SegmentKey(id), []byte("x"))
@@ -181,18 +182,23 @@ func TestVisit_ARoundGoesOnWhereItWas(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if i < used {
+				commit.Segments = append(commit.Segments, ledger.SegmentRef{ID: id})
+			}
+			time.Sleep(time.Millisecond)
 		}
+		v.Put(v.Keys.Commit(ulid.Make()), commit.Encode())
 		v.orphan()
 		rounds, visits := 0, 0
-		for ; len(v.Objects()) > 0 && visits < 200; visits++ {
+		for ; v.segments() > used && visits < 200; visits++ {
 			v.short()
 			if v.at.After == "" {
 				rounds++
 			}
 			time.Sleep(4 * time.Minute)
 		}
-		if left := len(v.Objects()); left > 0 {
-			t.Errorf("%d of %d objects are left after %d visits", left, n, visits)
+		if left := v.segments(); left != used {
+			t.Errorf("%d of %d objects are left after %d visits, %d are referred to", left, n, visits, used)
 		}
 		if rounds >= visits {
 			t.Error("each visit was a whole round")
@@ -206,6 +212,20 @@ func TestVisit_ARoundGoesOnWhereItWas(t *testing.T) {
 		}
 		t.Log(fmt.Sprint(visits, " visits, ", rounds, " rounds"))
 	})
+}
+
+// segments counts them.
+func (v *visits) segments() (n int) {
+	for after := ""; ; {
+		list, err := v.Disk.List(v.t.Context(), ledger.SegmentPrefix, after, 1000)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		if n += len(list); len(list) < 1000 {
+			return n
+		}
+		after = list[len(list)-1].Key
+	}
 }
 
 // short is a visit whose time is over after one page.
