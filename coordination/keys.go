@@ -20,6 +20,7 @@ import (
 //	log/commits/<ULID>             a commit (core/ledger); emptied once covered      ingest, txn, upkeep
 //	log/heads/<topic>/<partition>  a head (core/ledger)                             checkpoint, settle, retain, DeleteRecords
 //	instances/<node>               addresses, zone (JSON; leased)                    each instance
+//	instances/callers/<key>        a function that may call instances, by its public key (leased)  functions
 //	leases/<duty>                  who does this duty (leased)                       upkeep
 //	upkeep                         what maintenance by functions remembers (JSON; core/maintain); no state of the cluster  maintain
 //	restore                        the era that a restore is about to begin; gone when it has  restore

@@ -69,6 +69,7 @@ type Broker struct {
 	kafka     *wire.Server
 	rest      *rest.Server
 	relay     *relay.Relay
+	security  security
 	web       *http.Server
 	listeners []listener
 	http      net.Listener
@@ -77,7 +78,7 @@ type Broker struct {
 // listener is one open Kafka listener.
 type listener struct {
 	net.Listener
-	name string
+	rules config.Listener
 }
 
 const (
@@ -93,6 +94,9 @@ const (
 func New(s Settings) (*Broker, error) {
 	b := &Broker{Settings: s, metrics: telemetry.NewMetrics()}
 	endpoints, err := b.listen()
+	if err == nil {
+		err = b.secure()
+	}
 	if err != nil {
 		b.Close()
 		return nil, err
@@ -105,8 +109,9 @@ func New(s Settings) (*Broker, error) {
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
 	b.instances = instance.New(instance.Settings{
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
-		Self: instance.Info{Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
+		Self: instance.Info{Key: b.security.peers.Public(), Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
 	})
+	b.watchers(keys)
 	b.groups = b.coordinator(keys)
 	b.producers = txn.NewProducerIDs(s.KV, keys, b.stream)
 	b.txns = b.transactions(keys)
@@ -129,7 +134,12 @@ func New(s Settings) (*Broker, error) {
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
 	reader, admin := b.reader(store), b.admin(keys)
-	b.kafka = b.frontEnd(reader, admin)
+	guards, err := b.guards()
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	b.kafka = b.frontEnd(reader, admin, guards)
 	b.rest = b.httpFrontEnd(reader, admin, b.forker(store, keys))
 	b.gauges()
 	return b, nil
@@ -156,7 +166,7 @@ func (b *Broker) admin(keys coordination.Keys) *topic.Admin {
 	return topic.New(b.KV, keys, b.stream, newTopicID, defaults)
 }
 
-func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin) *wire.Server {
+func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin, guards wire.Guards) *wire.Server {
 	settings := wire.DefaultSettings()
 	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
 	return wire.New(settings, wire.Backend{
@@ -171,6 +181,7 @@ func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin) *wire.Serve
 		Groups:    b.groups,
 
 		Transactions: b.txns,
+		Guards:       guards,
 
 		Shown: wire.Shown{GroupLimits: b.groups.Limits, OffsetsRetention: b.groups.OffsetsRetention, ProducerExpiry: b.upkeep.ProducerExpiry},
 	}, b.Log.With("part", "kafka"))
@@ -226,7 +237,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
+	for _, part := range []func(context.Context) error{b.security.users.Run, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	b.web = b.webServer(ctx)
@@ -266,11 +277,12 @@ func (b *Broker) serveClients(ctx, parts context.Context, ready func(kafka, http
 	if err := b.stream.WaitRevision(ctx, 1); err != nil {
 		return nil
 	}
+	b.usersKnown(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, ln := range b.listeners {
-		group.Go(func() error { return b.kafka.Serve(ctx, ln, ln.name) })
+		group.Go(func() error { return b.kafka.Serve(ctx, ln.Listener, ln.rules.Name) })
 	}
-	ready(b.listeners[0].Addr().String(), "http://"+b.http.Addr().String())
+	ready(b.listeners[0].Addr().String(), b.httpURL())
 	return group.Wait()
 }
 
@@ -282,46 +294,4 @@ func (b *Broker) Close() {
 	if b.http != nil {
 		b.http.Close()
 	}
-}
-
-func (b *Broker) listen() ([]instance.Endpoint, error) {
-	addresses, err := config.ParseAddresses(b.Kafka)
-	if err != nil {
-		return nil, err
-	}
-	advertised, err := config.ParseAddresses(b.Advertise)
-	if err != nil {
-		return nil, err
-	}
-	var endpoints []instance.Endpoint
-	for _, a := range addresses {
-		ln, err := net.Listen("tcp", a.String())
-		if err != nil {
-			return nil, fmt.Errorf("listen for Kafka clients: %w (choose another address with --kafka)", err)
-		}
-		b.listeners = append(b.listeners, listener{ln, a.Name})
-		endpoints = append(endpoints, endpointOf(a, ln, advertised))
-	}
-	b.http, err = net.Listen("tcp", b.HTTP)
-	if err != nil {
-		return nil, fmt.Errorf("listen for HTTP: %w (choose another address with --http)", err)
-	}
-	return endpoints, nil
-}
-
-// endpointOf is what clients of a listener are told: what is advertised, else where it listens.
-func endpointOf(a config.Address, ln net.Listener, advertised []config.Address) instance.Endpoint {
-	e := instance.Endpoint{Listener: a.Name, Host: a.Host, Port: int32(a.Port)}
-	if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
-		e.Port = int32(tcp.Port)
-	}
-	for _, ad := range advertised {
-		if ad.Name == a.Name {
-			e.Host, e.Port = ad.Host, int32(ad.Port)
-		}
-	}
-	if ip := net.ParseIP(e.Host); e.Host == "" || ip != nil && ip.IsUnspecified() {
-		e.Host = hostName()
-	}
-	return e
 }

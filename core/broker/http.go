@@ -56,7 +56,7 @@ func (b *Broker) webServer(ctx context.Context) *http.Server {
 
 func (b *Broker) serveHTTP(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { b.web.Close() })()
-	if err := b.web.Serve(b.http); !errors.Is(err, http.ErrServerClosed) {
+	if err := b.serveWeb(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
 	return nil

@@ -17,7 +17,8 @@ const coordinatorPatience = 10 * time.Second
 
 // httpFrontEnd makes what serves HTTP clients. Requests about groups go to their coordinators, over Kafka's protocol.
 func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker rest.Forker) *rest.Server {
-	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience})
+	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience,
+		Peers: b.security.peers, TLS: relay.InstanceTLS(b.security.own)})
 	return rest.New(rest.DefaultSettings(), rest.Backend{
 		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID,

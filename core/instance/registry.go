@@ -1,7 +1,9 @@
 package instance
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +38,8 @@ type Registry struct {
 	mu struct {
 		sync.RWMutex
 		self    Info
-		live    []Info // by node
+		live    []Info              // by node
+		callers map[string]struct{} // public keys, in hex, of functions that call instances
 		claimed bool
 	}
 	claimed chan struct{} // closed after the first claim
@@ -46,7 +49,7 @@ type Registry struct {
 // New makes a Registry; Run starts it.
 func New(s Settings) *Registry {
 	r := &Registry{Settings: s, claimed: make(chan struct{})}
-	r.mu.self = s.Self
+	r.mu.self, r.mu.callers = s.Self, map[string]struct{}{}
 	return r
 }
 
@@ -229,6 +232,7 @@ func (r *Registry) list(ctx context.Context) (coordination.Revision, error) {
 	}
 	r.mu.Lock()
 	r.mu.live = r.mu.live[:0:0]
+	r.mu.callers = map[string]struct{}{}
 	r.mu.Unlock()
 	events := make([]coordination.Event, len(page.Items))
 	for i, it := range page.Items {
@@ -249,6 +253,7 @@ func (r *Registry) apply(events []coordination.Event) {
 	for _, e := range events {
 		node, ok := r.Keys.ParseInstance(e.Key)
 		if !ok {
+			r.noteCaller(e)
 			continue
 		}
 		if e.IsDelete() {
@@ -266,6 +271,28 @@ func (r *Registry) apply(events []coordination.Event) {
 	put(r.mu.self)
 	slices.SortFunc(live, func(a, b Info) int { return int(a.Node) - int(b.Node) })
 	r.mu.live = live
+}
+
+// noteCaller needs the lock.
+func (r *Registry) noteCaller(e coordination.Event) {
+	key, ok := r.Keys.ParseCaller(e.Key)
+	switch {
+	case !ok:
+	case e.IsDelete():
+		delete(r.mu.callers, key)
+	default:
+		r.mu.callers[key] = struct{}{}
+	}
+}
+
+// KnowsKey says whether a public key is that of a live instance, or of a function that calls instances.
+func (r *Registry) KnowsKey(key []byte) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if _, ok := r.mu.callers[hex.EncodeToString(key)]; ok {
+		return true
+	}
+	return slices.ContainsFunc(r.mu.live, func(in Info) bool { return len(key) > 0 && bytes.Equal(in.Key, key) })
 }
 
 func (r *Registry) leave() {

@@ -1,0 +1,201 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/auth"
+	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/wire"
+)
+
+// security is who may come in, and what proves it.
+type security struct {
+	users  *auth.Users
+	tokens *auth.Tokens // nil: none are taken
+	peers  *auth.Peers
+	names  auth.NameRules
+	// own is the certificate to show to other instances; nil: none.
+	own  func() *tls.Certificate
+	http *tls.Config // nil: plain text
+	ways []string    // to authenticate over HTTP
+}
+
+const authFailedDelay = 100 * time.Millisecond
+
+// secure reads certificates and rules; it opens no listener and asks nobody.
+func (b *Broker) secure() error {
+	b.security.peers = auth.NewPeers()
+	b.security.peers.Knows = func(key []byte) bool { return b.instances.KnowsKey(key) }
+	var err error
+	if b.security.names, err = auth.ParseNameRules(b.PrincipalRules); err != nil {
+		return err
+	}
+	if b.security.ways, err = b.HTTPWays(); err != nil {
+		return err
+	}
+	if b.OAuthJWKS != "" {
+		log := b.Log.With("part", "auth")
+		b.security.tokens = auth.NewTokens(auth.TokenSettings{
+			Issuer: b.OAuthIssuer, Audience: b.OAuthAudience, Principal: b.OAuthPrincipal, Leeway: b.OAuthLeeway,
+			Keys: auth.DefaultKeySet(b.OAuthJWKS, time.Now, log), Now: time.Now,
+		})
+	}
+	if b.HTTPTLS == config.TLSOn {
+		clients := auth.CertificatesIgnored
+		if slices.Contains(b.security.ways, config.AuthMTLS) {
+			clients = auth.CertificatesRequested // not required: who asks for health and metrics has none
+		}
+		files := auth.CertificateFiles{Certificate: b.TLSCert, Key: b.TLSKey, ClientCA: b.TLSClientCA}
+		certificates, err := auth.NewCertificates(files, clients, []string{"h2", "http/1.1"}, time.Now, b.Log.With("part", "auth"))
+		if err != nil {
+			return fmt.Errorf("--http-tls: %w", err)
+		}
+		b.security.http = certificates.Config()
+	}
+	return nil
+}
+
+// watchers makes what follows users; it needs the key-value store.
+func (b *Broker) watchers(keys coordination.Keys) {
+	b.security.users = auth.NewUsers(auth.UsersSettings{KV: b.KV, Keys: keys, Now: time.Now, Random: rand.Reader, Log: b.Log.With("part", "auth")})
+}
+
+// gate is how clients come in by a listener.
+func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
+	g := wire.Gate{Closed: len(l.Auth) > 0, Certificates: l.Has(config.AuthMTLS), Names: b.security.names}
+	g.Mechanisms = &auth.Mechanisms{Users: b.security.users, Tokens: b.security.tokens, Peers: b.security.peers, Reauthenticate: b.ReauthMax, Now: time.Now}
+	for _, way := range []struct{ name, mechanism string }{
+		{config.AuthScram5, auth.ScramSHA512}, {config.AuthScram2, auth.ScramSHA256}, {config.AuthOAuth, auth.OAuthBearer}, {config.AuthPlain, auth.Plain},
+	} {
+		if l.Has(way.name) {
+			g.Mechanisms.Enabled = append(g.Mechanisms.Enabled, way.mechanism)
+		}
+	}
+	if l.TLS != config.TLSOn {
+		return g, nil
+	}
+	clients := map[string]auth.ClientCertificates{"request": auth.CertificatesRequested, "require": auth.CertificatesRequired}[l.ClientCert]
+	files := auth.CertificateFiles{Certificate: l.Cert, Key: l.Key, ClientCA: l.ClientCA}
+	certificates, err := auth.NewCertificates(files, clients, nil, time.Now, b.Log.With("part", "auth", "listener", l.Name))
+	if err != nil {
+		return g, fmt.Errorf("listener %s: %w", l.Address, err)
+	}
+	g.TLS = certificates.Config()
+	if b.security.own == nil {
+		b.security.own = certificates.Own
+	}
+	return g, nil
+}
+
+// guards are the gates of all listeners, and who decides beside them.
+func (b *Broker) guards() (wire.Guards, error) {
+	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Authenticated: b.metrics.NewAuthentications().Done}
+	var errs []error
+	for i := range b.listeners {
+		g, err := b.gate(&b.listeners[i].rules)
+		out.Gates[b.listeners[i].rules.Name] = g
+		errs = append(errs, err)
+	}
+	return out, errors.Join(errs...)
+}
+
+// authorizer lets everybody do everything but touch users, as long as there are no ACLs.
+func (b *Broker) authorizer() auth.Authorizer {
+	open := auth.Open{Unguarded: len(b.security.ways) == 0}
+	for _, l := range b.listeners {
+		open.Unguarded = open.Unguarded && len(l.rules.Auth) == 0
+	}
+	for _, p := range b.SuperUserList() {
+		if principal, err := auth.ParsePrincipal(p); err == nil {
+			open.SuperUsers = append(open.SuperUsers, principal)
+		}
+	}
+	return open
+}
+
+// httpAuthenticator asks clients of HTTP who they are; nil: nobody is asked.
+func (b *Broker) httpAuthenticator() *auth.HTTP {
+	if len(b.security.ways) == 0 {
+		return nil
+	}
+	h := &auth.HTTP{Names: b.security.names, Certificates: slices.Contains(b.security.ways, config.AuthMTLS), Delay: authFailedDelay}
+	if slices.Contains(b.security.ways, config.AuthBasic) {
+		h.Users = b.security.users
+	}
+	if slices.Contains(b.security.ways, config.AuthBearer) {
+		h.Tokens = b.security.tokens
+	}
+	return h
+}
+
+// serveWeb serves HTTP, with TLS if it is on.
+func (b *Broker) serveWeb() error {
+	if b.security.http == nil {
+		return b.web.Serve(b.http)
+	}
+	b.web.TLSConfig = b.security.http
+	return b.web.ServeTLS(b.http, "", "")
+}
+
+// httpURL is how clients reach the HTTP address.
+func (b *Broker) httpURL() string {
+	scheme := "http://"
+	if b.security.http != nil {
+		scheme = "https://"
+	}
+	return scheme + b.http.Addr().String()
+}
+
+// usersKnown waits until users can log in, where a listener asks them.
+func (b *Broker) usersKnown(ctx context.Context) {
+	select {
+	case <-b.security.users.Loaded():
+	case <-ctx.Done():
+	}
+}
+
+// listen opens all listeners.
+func (b *Broker) listen() ([]instance.Endpoint, error) {
+	rules, err := b.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	var endpoints []instance.Endpoint
+	for _, l := range rules {
+		ln, err := net.Listen("tcp", l.String())
+		if err != nil {
+			return nil, fmt.Errorf("listen for Kafka clients: %w (choose another address with --kafka or --listen)", err)
+		}
+		b.listeners = append(b.listeners, listener{ln, l})
+		endpoints = append(endpoints, endpointOf(&l, ln))
+	}
+	b.http, err = net.Listen("tcp", b.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w (choose another address with --http)", err)
+	}
+	return endpoints, nil
+}
+
+// endpointOf is what clients of a listener are told: what is advertised, else where it listens.
+func endpointOf(l *config.Listener, ln net.Listener) instance.Endpoint {
+	e := instance.Endpoint{Listener: l.Name, Host: l.Host, Port: int32(l.Port), TLS: l.TLS == config.TLSOn}
+	if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
+		e.Port = int32(tcp.Port)
+	}
+	if l.Advertise != nil {
+		e.Host, e.Port = l.Advertise.Host, int32(l.Advertise.Port)
+	}
+	if ip := net.ParseIP(e.Host); e.Host == "" || ip != nil && ip.IsUnspecified() {
+		e.Host = hostName()
+	}
+	return e
+}
