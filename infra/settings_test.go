@@ -1,6 +1,7 @@
 package infra_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -141,6 +142,24 @@ func TestQueue_OutlastsTheFunctionAndTakesPartialFailures(t *testing.T) {
 	for _, source := range []string{"FromQueue", "FromStream"} {
 		if got := list(root.get("Resources", source, "Properties")["FunctionResponseTypes"]); !slices.Equal(got, []string{"ReportBatchItemFailures"}) {
 			t.Errorf("%s: %v", source, got)
+		}
+	}
+}
+
+// The table of docs/SERVERLESS.md has each parameter that people set, with its default.
+func TestDocs_ListTheParameters(t *testing.T) {
+	text, err := os.ReadFile("../docs/SERVERLESS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range load(t, "template.yaml", nil).get("Parameters") {
+		p := p.(object)
+		value := ""
+		if d := fmt.Sprint(p["Default"]); d != "" {
+			value = "`" + d + "`"
+		}
+		if row := "| `" + name + "` | " + value + " |"; p["Default"] != nil && !strings.Contains(string(text), row) {
+			t.Errorf("docs/SERVERLESS.md lacks %s", row)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type Prices struct {
 	Disk    Disk             `json:"disk"`
 	// CrossZoneGiB is for a GiB that leaves one zone and enters another, both sides together.
 	CrossZoneGiB float64 `json:"crossZoneGiB"`
+	Running      Running `json:"running"`
 }
 
 // Class is a storage class of the object store.
@@ -70,6 +71,10 @@ func ReadPrices(file []byte) (Prices, error) {
 		if min(c.GiBMonth, c.Put1000, c.Get1000, c.RetrieveGiB, c.PutGiB) < 0 {
 			return p, fmt.Errorf("read prices: class %s: a price below 0", name)
 		}
+	}
+	r := p.Running
+	if min(r.LambdaRequest, r.LambdaGiBSecond, r.QueueRequest, r.TaskCPUHour, r.TaskGiBHour, r.BalancerHour, r.BalancerGiB, r.AddressHour, r.EndpointHour, r.InstanceHour) < 0 {
+		return p, errors.New("read prices: running: a price below 0")
 	}
 	if p.Disk.GiBMonth < 0 || p.CrossZoneGiB < 0 {
 		return p, errors.New("read prices: a price below 0")
