@@ -27,6 +27,8 @@ import (
 type Settings struct {
 	Endpoints []string // HOST:PORT each
 	TLS       *tls.Config
+	// Username and Password of etcd's own authentication; empty: none.
+	Username, Password string
 	// RequestTimeout bounds each request, and the opening of a watch; 0 is 5 s. A
 	// caller's shorter deadline holds as well.
 	RequestTimeout time.Duration
@@ -59,6 +61,8 @@ func Dial(settings Settings) (*KV, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:            settings.Endpoints,
 		TLS:                  settings.TLS,
+		Username:             settings.Username,
+		Password:             settings.Password,
 		DialKeepAliveTime:    keepaliveTime,
 		DialKeepAliveTimeout: keepaliveTimeout,
 		MaxCallSendMsgSize:   sendBytesMax,

@@ -20,6 +20,7 @@ func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker re
 	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience,
 		Peers: b.security.peers, TLS: relay.InstanceTLS(b.security.own)})
 	return rest.New(rest.DefaultSettings(), rest.Backend{
+		Authenticator: b.restAuthenticator(), Authorizer: b.authorizer(),
 		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID,
 	}, b.Log.With("part", "http"))

@@ -14,6 +14,7 @@ import (
 	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/rest"
 	"github.com/firnlog/firnlog/core/wire"
 )
 
@@ -122,8 +123,8 @@ func (b *Broker) authorizer() auth.Authorizer {
 	return open
 }
 
-// httpAuthenticator asks clients of HTTP who they are; nil: nobody is asked.
-func (b *Broker) httpAuthenticator() *auth.HTTP {
+// restAuthenticator asks clients of HTTP who they are; nil: nobody is asked.
+func (b *Broker) restAuthenticator() rest.Authenticator {
 	if len(b.security.ways) == 0 {
 		return nil
 	}

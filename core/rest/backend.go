@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/fork"
@@ -26,6 +27,9 @@ type Backend struct {
 	Groups    Groups
 	Forker    Forker
 	Now       func() time.Time
+	// Authenticator finds out who asks; nil: nobody is asked.
+	Authenticator Authenticator
+	Authorizer    auth.Authorizer // nil: everybody may do everything
 	// Random gives a number from 0 to n-1.
 	Random func(n int32) int32
 	// NewID gives a text that was never given before.

@@ -45,6 +45,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	c.ctx = ctx
 	defer s.recover(c)
+	if err := s.identify(c); err != nil {
+		s.fail(c, err)
+		return
+	}
 	var allow []string
 	c.route, c.params, allow = match(s.routes, r.Method, r.URL.EscapedPath())
 	if c.route == nil {
