@@ -15,7 +15,7 @@ import (
 	"github.com/firnlog/firnlog/core/sweep"
 )
 
-var daysFlag = flag.Int("days", 3, "how long TestVisit_DaysWithoutAnyBroker lasts")
+var daysFlag = flag.Int("days", 2, "how long TestVisit_DaysWithoutAnyBroker lasts")
 
 // A cluster lives on functions that are cold each time: one that produces, and one visit of maintenance each minute. etcd stays as small as it
 // was, what expires goes, what nobody refers to goes, and what is kept is in large objects.
