@@ -112,20 +112,18 @@ func (c *Coordinator) writeQueue(ctx context.Context, g *cell) {
 	queue := g.dequeue()
 	var err error
 	for range triesMax {
-		queue = slices.DeleteFunc(queue, func(p *pendingCommit) bool {
-			if p.ctx.Err() != nil {
-				p.finish(ErrAbandoned)
-				return true
-			}
-			return false
-		})
-		if len(queue) == 0 {
+		if queue = abandon(queue); len(queue) == 0 {
 			break
 		}
 		if g.machine == nil {
 			if err = c.load(ctx, g); err != nil {
 				g.machine = nil
 				continue
+			}
+			// Only now, with the group ours again, is it certain that a client that waits has not committed more through
+			// another coordinator meanwhile: reading may have taken longer than its patience.
+			if queue = abandon(queue); len(queue) == 0 {
+				break
 			}
 		}
 		var changed map[string]*topicOffsets
@@ -152,6 +150,17 @@ func (c *Coordinator) writeQueue(ctx context.Context, g *cell) {
 		return
 	}
 	_ = c.leave(ctx, g)
+}
+
+// abandon finishes the commits whose clients are gone, and gives the others.
+func abandon(queue []*pendingCommit) []*pendingCommit {
+	return slices.DeleteFunc(queue, func(p *pendingCommit) bool {
+		if p.ctx.Err() != nil {
+			p.finish(ErrAbandoned)
+			return true
+		}
+		return false
+	})
 }
 
 // refresh reads the offsets anew after a refusal, if it was for their sake alone: a transaction has changed

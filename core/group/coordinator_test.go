@@ -212,6 +212,35 @@ func TestAnomaly18_ACommitThatLandsLateUndoesNothing(t *testing.T) {
 	})
 }
 
+// A coordinator that comes back from a long pause must not write again for a client that has gone on through another one
+// while it read the group.
+func TestAnomaly18_ACommitGivenUpDuringATakeoverIsNotWrittenAgain(t *testing.T) {
+	inHall(t, func(h *hall) {
+		a, b := h.desk(1), h.desk(2)
+		m := h.member(a, "g")
+		h.is(h.commit(a, "g", of(m), 5), nil)
+		ctx, giveUp := context.WithCancel(h.Context())
+		defer giveUp()
+		step := 0
+		h.breaks(func(op coordination.Op, _ string) coordination.Decision {
+			switch {
+			case op == coordination.OpCommit && step == 0:
+				step = 1
+				return coordination.Decision{Fail: coordination.FailAfter}
+			case op != coordination.OpCommit && step == 1:
+				step = 2
+				giveUp()
+				h.is(h.commit(b, "g", of(m), 20), nil)
+			}
+			return coordination.Decision{}
+		})
+		_ = h.commitWith(ctx, a, "g", of(m), 10) // its client hears nothing
+		if got := h.committed(b, "g"); got != 20 || step != 2 {
+			t.Errorf("committed %d in step %d", got, step)
+		}
+	})
+}
+
 func TestAnomaly18_ACommitOfAMemberThatAnotherCoordinatorHasPutOutIsRefused(t *testing.T) {
 	inHall(t, func(h *hall) {
 		a, b := h.desk(1), h.desk(2)

@@ -173,8 +173,12 @@ func (h *hall) member(d *desk, group string) JoinResult {
 }
 
 func (h *hall) commit(d *desk, group string, check CommitCheck, offset int64) error {
+	return h.commitWith(h.Context(), d, group, check, offset)
+}
+
+func (h *hall) commitWith(ctx context.Context, d *desk, group string, check CommitCheck, offset int64) error {
 	t := h.AllTopics()[0]
-	return d.CommitOffsets(h.Context(), group, CommitRequest{check, []CommitTopic{{t.Name, t.ID, map[int32]Committed{0: {Offset: record.Offset(offset), LeaderEpoch: -1, Metadata: "m"}}}}})
+	return d.CommitOffsets(ctx, group, CommitRequest{check, []CommitTopic{{t.Name, t.ID, map[int32]Committed{0: {Offset: record.Offset(offset), LeaderEpoch: -1, Metadata: "m"}}}}})
 }
 
 // committed reads partition 0 of the first topic; -1: nothing.
