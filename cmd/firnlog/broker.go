@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/firnlog/firnlog/coordination/etcd"
 	"github.com/firnlog/firnlog/core/broker"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -34,7 +33,7 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 	}
 	defer closeStore()
 	how := fmt.Sprintf("firnlog restore --cluster %s --store '%s' --etcd %s", c.Cluster, c.Store, strings.Join(c.Etcd, ","))
-	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, c.Etcd)
+	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, c.Etcd, &c.EtcdAccess)
 }
 
 // openStore waits for a store that cannot be reached yet: nothing here needs an order of start. Only create=true in the
@@ -105,12 +104,12 @@ func (c *devCommand) Run(ctx context.Context) error {
 	}
 	defer closeStore()
 	how := fmt.Sprintf("firnlog restore --cluster %s --data '%s'", c.Cluster, c.Data)
-	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, local.Endpoints())
+	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, local.Endpoints(), &config.EtcdAccess{})
 }
 
 // serve runs a broker on etcd and the store that s has already.
-func serve(ctx context.Context, s broker.Settings, endpoints []string) error {
-	kv, err := etcd.Dial(etcd.Settings{Endpoints: endpoints})
+func serve(ctx context.Context, s broker.Settings, endpoints []string, access *config.EtcdAccess) error {
+	kv, err := dialEtcd(endpoints, access)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
 			opened.Close()
 		}
 	}()
-	url, endpoints := c.Store, c.Etcd
+	url, endpoints, access := c.Store, c.Etcd, c.EtcdAccess
 	if c.Data != "" {
 		if _, err := os.Stat(filepath.Join(c.Data, "objects")); err != nil {
 			return nil, fmt.Errorf("--data %s is no folder of firnlog dev: %w", c.Data, err)
@@ -45,6 +45,7 @@ func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
 		}
 		p.close = append(p.close, local.Close)
 		url, endpoints = "file://"+filepath.ToSlash(local.ObjectsDir()), local.Endpoints()
+		access = config.EtcdAccess{}
 	}
 	bare, closeStore, err := openStores(ctx, url, c.Cold, telemetry.NewLogger(os.Stderr, "warn"))
 	if err == nil && bare == nil {
@@ -55,7 +56,7 @@ func openPlace(ctx context.Context, c *config.Place) (p *place, err error) {
 	}
 	p.close = append(p.close, closeStore)
 	p.Store = objectstore.NewRetry(bare, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
-	if p.KV, err = etcd.Dial(etcd.Settings{Endpoints: endpoints}); err != nil {
+	if p.KV, err = dialEtcd(endpoints, &access); err != nil {
 		return nil, err
 	}
 	p.close = append(p.close, func() { p.KV.Close() })
