@@ -96,3 +96,6 @@ func (c *Coordinator) OffsetsStored(ctx context.Context, name string, stable boo
 	}
 	return withUnstable(out, topics, unstable), nil
 }
+
+// Stored reads the value of groups/<group>.
+func Stored(value []byte) (*State, error) { return decodeState(value) }

@@ -86,4 +86,3 @@ func TestMember_TwoShareATopicThroughInvocationsAlone(t *testing.T) {
 		}
 	})
 }
-
