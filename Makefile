@@ -26,6 +26,21 @@ build: ## build bin/firnlog
 run: build ## build and run a broker with everything it needs in one process (data in ./.firnlog)
 	./bin/firnlog dev
 
+# Functions for this machine, beside bin/firnlog, where `firnlog stack up` looks for them.
+.PHONY: functions-local
+functions-local:
+	rm -rf bin/functions && mkdir -p bin/functions
+	go build -tags lambda.norpc -trimpath -ldflags '-s -w' -o bin/functions $(patsubst %/main.go,./%,$(wildcard functions/*/main.go))
+
+STACK_ARGS ?=
+.PHONY: stack
+stack: $(TOOLS)/minio $(TOOLS)/etcd build functions-local ## everything on this machine: MinIO, etcd, two brokers, the functions, a queue (Ctrl-C stops it; STACK_ARGS=--detach does not wait)
+	@./bin/firnlog stack up $(STACK_ARGS)
+
+.PHONY: stack-down
+stack-down: ## stop it from elsewhere; data stays in ./.firnlog-stack
+	@./bin/firnlog stack down
+
 .PHONY: test
 test: ## all tests that need nothing but Go
 	go vet ./...

@@ -22,6 +22,7 @@ type commands struct {
 	Inspect inspectCommand `cmd:"" help:"Show a segment, settled object, manifest, commit, head, topic, backup or journal object."`
 	Cost    costCommand    `cmd:"" help:"Reckon what topics cost a month, and what the same would cost on replicated disks."`
 	Topic   topicCommands  `cmd:"" help:"List, make, show, delete and fork topics of a running cluster."`
+	Stack   stackCommands  `cmd:"" help:"Run everything on this machine as it runs in a cloud: MinIO, etcd, brokers, the functions, a queue."`
 	User    userCommands   `cmd:"" help:"Add, list and remove users, in etcd."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

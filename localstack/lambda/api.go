@@ -25,7 +25,7 @@ func (s *Service) invokeAPI(w http.ResponseWriter, r *http.Request) {
 	if i := strings.LastIndex(name, ":function:"); i >= 0 {
 		name = name[i+len(":function:"):]
 	}
-	w.Header().Set("X-Amzn-Requestid", newID())
+	w.Header().Set("X-Amzn-Requestid", NewID())
 	payload, err := io.ReadAll(io.LimitReader(r.Body, BytesMax+1))
 	if err != nil {
 		return
@@ -102,7 +102,7 @@ func eventOf(r *http.Request, body []byte) events.LambdaFunctionURLRequest {
 	for name, values := range r.Header {
 		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}
-	e.RequestContext.RequestID, e.RequestContext.DomainName = newID(), r.Host
+	e.RequestContext.RequestID, e.RequestContext.DomainName = NewID(), r.Host
 	e.RequestContext.HTTP.Method, e.RequestContext.HTTP.Path, e.RequestContext.HTTP.Protocol = r.Method, r.URL.Path, r.Proto
 	if e.Body = string(body); !utf8.Valid(body) {
 		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true

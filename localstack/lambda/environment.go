@@ -111,7 +111,7 @@ func (e *environment) invoke(payload []byte) Result {
 		}
 	}
 	begin := time.Now()
-	i := &invocation{id: newID(), payload: payload, deadline: begin.Add(e.settings.Timeout), done: make(chan Result, 1)}
+	i := &invocation{id: NewID(), payload: payload, deadline: begin.Add(e.settings.Timeout), done: make(chan Result, 1)}
 	e.mu.Lock()
 	e.mu.running = i
 	e.mu.Unlock()
@@ -186,8 +186,8 @@ func (e *environment) peakBytes() int64 {
 	return 0
 }
 
-// newID is a random UUID.
-func newID() string {
+// NewID is a random UUID.
+func NewID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
