@@ -147,11 +147,12 @@ func TestJudge_DenyWinsAndSilenceIsNo(t *testing.T) {
 }
 
 // The bucket's own policy, against the requests that objectstore/s3 sends.
-func TestBucketPolicy_LetsObjectsBeCreatedAndNothingElse(t *testing.T) {
+func bucketTakesCreationAlone(t *testing.T, r *recording) {
+	t.Helper()
 	data := load(t, "data.yaml", object{"Versions": 0, "WithQueue": "true", "QueueVisibilitySeconds": 180, "Bucket.Arn": "arn:aws:s3:::b"})
 	policy := statements(t, data.resolve(data.get("Resources", "BucketPolicy", "Properties", "PolicyDocument")))
 	const create, none, tls = "s3:ObjectCreationOperation", "s3:if-none-match", "aws:SecureTransport"
-	for _, prefix := range recorded(t).prefixes("put") {
+	for _, prefix := range r.prefixes("put") {
 		object := "arn:aws:s3:::b/" + prefix + "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 		for name, c := range map[string]struct {
 			action string

@@ -230,7 +230,7 @@ func (w *life) maintain() {
 	}
 }
 
-// seen lists the prefixes of a role's requests.
+// of lists the prefixes of a role's requests.
 func (r *recording) of(role, op string) (out []string) {
 	for _, p := range prefixes() {
 		if r.has(role, op, p) {
@@ -239,13 +239,4 @@ func (r *recording) of(role, op string) (out []string) {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func TestRecording_ShowsAllThatFunctionsDo(t *testing.T) {
-	r := recorded(t)
-	for _, role := range []string{"producer", "consumer", "admin", "maintenance"} {
-		for _, op := range []string{"put", "get", "delete", "list"} {
-			t.Logf("%-12s %-7s %v", role, op, r.of(role, op))
-		}
-	}
 }
