@@ -51,9 +51,6 @@ func (v *Visitor) tend(ctx context.Context, name string) (n int, err error) {
 			return err
 		}
 		ids := g.machine.putOut(v.Now(), v.absent(s), "", topics)
-		if len(ids) == 0 {
-			ids = v.deserted(g, s)
-		}
 		v.Spend()
 		if err := v.settle(ctx, g, s, ids); err != nil {
 			return fmt.Errorf("tend group %q: %w", name, err)
@@ -62,21 +59,4 @@ func (v *Visitor) tend(ctx context.Context, name string) (n int, err error) {
 		return nil
 	})
 	return n, err
-}
-
-// deserted empties a classic group after its grace: its members can be heard by a coordinator alone, and there is none.
-func (v *Visitor) deserted(g *cell, s *Sight) (out []string) {
-	m := g.machine
-	if m.Kind != Classic || s.grace || s.State.Coordinator.Node != nobodyNode || len(m.Members) > putOutMax {
-		return nil
-	}
-	now := v.Now()
-	for _, id := range m.ids() {
-		m.remove(now, m.Members[id], ErrUnknownMember)
-		out = append(out, id)
-	}
-	if len(out) > 0 {
-		m.afterLeave(now)
-	}
-	return out
 }

@@ -67,3 +67,28 @@ func TestVisit_EnvironmentsThatTakeTurnsWriteTheJournalWithoutAGap(t *testing.T)
 		w.clean()
 	})
 }
+
+// A job for which there is not enough time is not begun, and the report says how much it takes.
+func TestVisit_AJobThatCannotBeEndedIsNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		tp := record.TopicPartition{Topic: w.CreateTopic("a", 1)}
+		for range 50 {
+			w.write("a", tp, strings.Repeat("z", 600))
+		}
+		w.change = func(s *maintain.Settings) { s.BytesPerSecond, s.SettleAge = 1<<10, time.Minute } // 30 KiB
+		for range 3 {
+			w.minute()
+			if r := w.visit(10 * time.Second); r.SettledBytes > 0 {
+				t.Errorf("settled in ten seconds: %+v", r)
+			}
+		}
+		r := w.visit(10 * time.Second)
+		if r.SettleLeftForBytes < 20<<10 || r.SettleLeftForMillis < 20_000 || r.Again {
+			t.Errorf("the report says nothing of what takes too long: %+v", r)
+		}
+		if r := w.visit(5 * time.Minute); r.SettledBytes == 0 {
+			t.Errorf("there was time, and nothing was settled: %+v", r)
+		}
+	})
+}

@@ -22,7 +22,7 @@ var daysFlag = flag.Int("days", 2, "how long TestVisit_DaysWithoutAnyBroker last
 func TestVisit_DaysWithoutAnyBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		long := record.TopicPartition{Topic: w.CreateTopic("long", 1)}
+		long := record.TopicPartition{Topic: w.CreateTopic("long", 1, "retention.ms", "-1")}
 		short := record.TopicPartition{Topic: w.CreateTopic("short", 1, "retention.ms", "21600000")} // six hours
 		orphan, err := ulid.New(ulid.Timestamp(time.Now().Add(time.Minute)), ulid.DefaultEntropy())
 		if err == nil {

@@ -52,7 +52,7 @@ func (r *Report) did(name string, took time.Duration, err error) {
 	switch {
 	case err == nil:
 		r.Done = append(r.Done, Done{name, took.Milliseconds()})
-	case !errors.Is(err, errMore) && !errors.Is(err, context.DeadlineExceeded):
+	case !errors.Is(err, errMore) && !errors.Is(err, errShort) && !errors.Is(err, context.DeadlineExceeded):
 		r.Failed[name] = err.Error()
 	}
 }

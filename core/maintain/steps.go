@@ -23,6 +23,9 @@ type step struct {
 // errMore: a step has done a part; the next visit goes on.
 var errMore = errors.New("there is more to do")
 
+// errShort: nothing more could be begun in the time that was left.
+var errShort = errors.New("there is not enough time for the rest")
+
 // urgent are the steps of every visit: they keep etcd small, and safe to trim.
 func (v *visit) urgent() []step {
 	return []step{
@@ -87,10 +90,13 @@ func (v *visit) dueNow() []step {
 // doSettle does jobs until nothing is due that fits into the time left.
 func (v *visit) doSettle(ctx context.Context) error {
 	err := v.settle.Run(ctx)
-	if err == nil && v.report.SettleLeftForBytes > 0 {
+	switch {
+	case err != nil || v.report.SettleLeftForBytes == 0:
+		return err
+	case v.report.SettledBytes > 0:
 		return errMore
 	}
-	return err
+	return errShort
 }
 
 func (v *visit) doRetain(ctx context.Context) error {

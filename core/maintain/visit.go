@@ -165,6 +165,8 @@ func (v *visit) one(ctx context.Context, s step) bool {
 	switch {
 	case err == nil:
 		v.state.Done[s.name] = began.UnixMilli()
+	case errors.Is(err, errShort):
+		v.report.postpone(s.name, v.state.age(s.name, began), time.Duration(v.report.SettleLeftForMillis)*time.Millisecond)
 	case errors.Is(err, errMore):
 		v.report.postpone(s.name, v.state.age(s.name, began), 0)
 	case ctx.Err() != nil:
