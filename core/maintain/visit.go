@@ -50,8 +50,16 @@ func (m *Maintainer) Visit(ctx context.Context) (*Report, error) {
 	return v.report, nil
 }
 
-// follow reads the log, and follows it while the steps are done.
+// follow reads the log, and follows it while the steps are done; not where somebody else is at it, since reading all of it takes longest.
 func (v *visit) follow(ctx context.Context) error {
+	snap, err := v.KV.Get(ctx, v.keys.Lease("upkeep"))
+	if err != nil {
+		return fmt.Errorf("look who does the upkeep: %w", err)
+	}
+	if it := snap.Items[0]; it.Create != 0 {
+		v.report.HeldBy = string(it.Value)
+		return nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	follower := stream.New(stream.Settings{KV: v.KV, Keys: v.keys, Now: v.Now, Entropy: v.Entropy, Log: v.Log.With("part", "stream"), MayBegin: v.MayBegin})
 	over := make(chan struct{})
