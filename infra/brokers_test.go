@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/objectstore/storeurl"
 )
 
 // container is a broker's, of one of the deployments.
@@ -18,11 +19,23 @@ type container struct {
 	env  map[string]string
 }
 
+// storeOf is the bucket's URL as the root template makes it, for functions and brokers alike.
+func storeOf(t *testing.T) string {
+	t.Helper()
+	root := load(t, "template.yaml", object{"Data.Outputs.BucketName": "records"})
+	functions := fmt.Sprint(root.resolve(root.get("Globals", "Function", "Environment", "Variables")["FIRNLOG_STORE"]))
+	brokers := fmt.Sprint(root.resolve(root.get("Resources", "BrokersStack", "Properties", "Parameters")["Store"]))
+	if functions != brokers {
+		t.Errorf("functions use %s, brokers %s", functions, brokers)
+	}
+	return brokers
+}
+
 // fargate is the container of a task with so much memory.
 func fargate(t *testing.T, memory, access string) container {
 	t.Helper()
 	broker := load(t, "broker.yaml", object{
-		"Name": "lb.example", "Port": 9093, "Number": 1, "MemoryMiB": memory, "Access": access, "SuperUsers": "User:admin", "Store": "s3://b", "Etcd": "e:2379", "Cluster": "c",
+		"Name": "lb.example", "Port": 9093, "Number": 1, "MemoryMiB": memory, "Access": access, "SuperUsers": "User:admin", "Store": storeOf(t), "Etcd": "e:2379", "Cluster": "c",
 	})
 	sizes := broker.get("Mappings", "Memory", memory)
 	task := broker.get("Resources", "Task", "Properties")["ContainerDefinitions"].([]any)[0].(object)
@@ -105,6 +118,9 @@ func TestBrokers_StartWithWhatTheirContainersAreGiven(t *testing.T) {
 		}
 		settings := c.settings(t)
 		if err := settings.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := storeurl.Open(t.Context(), settings.Store); err != nil { // it sends nothing
 			t.Errorf("%s: %v", name, err)
 		}
 		if open := strings.Contains(name, "open"); settings.InsecureAllowAnyone != open {

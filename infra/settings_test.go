@@ -89,12 +89,22 @@ func TestFunctions_EachFolderHasAResourceAndEachResourceAFolder(t *testing.T) {
 	}
 }
 
+// settingsOf are what a function reads: what all do, and its own.
+func settingsOf(function string) []any {
+	switch function {
+	case "maintenance":
+		return []any{config.Function{}, config.Maintenance{}}
+	default:
+		return []any{config.Function{}}
+	}
+}
+
 // A variable that is misspelt would be ignored silently.
 func TestFunctions_GetVariablesThatTheyRead(t *testing.T) {
-	known := variables(t, config.Function{})
 	root := load(t, "template.yaml", nil)
 	shared := root.get("Globals", "Function", "Environment", "Variables")
 	for name, p := range functions(t) {
+		known := variables(t, settingsOf(name)...)
 		all := maps.Clone(shared)
 		if own, ok := p["Environment"].(object); ok {
 			maps.Copy(all, own["Variables"].(object))
@@ -109,6 +119,29 @@ func TestFunctions_GetVariablesThatTheyRead(t *testing.T) {
 				t.Errorf("%s: %s is missing", name, variable)
 			}
 		}
+	}
+}
+
+// What the maintenance holds at a time fits into its memory, and a visit has the time for it.
+func TestMaintenance_HasRoomAndTimeForAJob(t *testing.T) {
+	p := functions(t)["maintenance"]
+	known := variables(t, settingsOf("maintenance")...)
+	read := func(text string) (b config.Bytes) {
+		if err := b.UnmarshalText([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	size := func(variable string) config.Bytes { return read(known[variable].Tag.Get("default")) }
+	limit := read(fmt.Sprint(p["Environment"].(object)["Variables"].(object)["GOMEMLIMIT"]))
+	if takes := 2*size("FIRNLOG_SETTLE_BYTES") + size("FIRNLOG_COMPACT_KEYS") + 2*size("FIRNLOG_CACHE"); takes > limit/2 {
+		t.Errorf("a job takes %s of %s", takes, limit)
+	}
+	if memory := config.Bytes(p["MemorySize"].(int)) << 20; limit > memory*9/10 || limit < memory*8/10 {
+		t.Errorf("GOMEMLIMIT %s of %s", limit, memory)
+	}
+	if seconds := config.Bytes(p["Timeout"].(int)); seconds*size("FIRNLOG_MAINTENANCE_RATE") < 16*size("FIRNLOG_SETTLE_BYTES") {
+		t.Errorf("%d seconds are too few for merging sixteen settled objects", seconds)
 	}
 }
 
