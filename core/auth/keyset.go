@@ -63,7 +63,7 @@ func (k *KeySet) key(ctx context.Context, token *jwt.Token) (any, error) {
 	if err == nil {
 		return key, nil
 	}
-	if again := k.refetch(ctx); again != nil && again != keys {
+	if again := k.refetch(ctx); again != nil {
 		key, err = again.Keyfunc(token)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -29,6 +30,7 @@ type Users struct {
 	UsersSettings
 	// derivations bounds how many passwords are derived at a time: they are the only dear work that a stranger can ask for.
 	derivations *semaphore.Weighted
+	derived     atomic.Int64 // iterations, of all passwords together
 	loaded      chan struct{}
 	mu          struct {
 		sync.RWMutex

@@ -104,6 +104,7 @@ func (u *Users) VerifyPassword(ctx context.Context, name, password string) (*Ide
 	if err := u.derivations.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotNow, err)
 	}
+	u.derived.Add(int64(c.Iterations))
 	right := c.matches(mechanism, password)
 	u.derivations.Release(1)
 	if !right || !found || password == "" {

@@ -94,7 +94,11 @@ func (c *conn) succeed(id *auth.Identity) (*auth.Identity, error) {
 
 // rawStep is SaslAuthenticate without headers, of clients before Kafka 1.0. There is no way to tell them what failed.
 func (c *conn) rawStep(message []byte) error {
-	reply, _, err := c.step(c.ctx, message)
+	var reply []byte
+	err := c.guard(&request{}, func() (err error) {
+		reply, _, err = c.step(c.ctx, message)
+		return err
+	})
 	if err != nil {
 		return err
 	}
