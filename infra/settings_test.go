@@ -94,6 +94,8 @@ func settingsOf(function string) []any {
 	switch function {
 	case "maintenance":
 		return []any{config.Function{}, config.Maintenance{}}
+	case "deliver":
+		return []any{config.Function{}, config.Deliver{}}
 	default:
 		return []any{config.Function{}}
 	}
