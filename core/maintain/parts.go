@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/amend"
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/chill"
@@ -19,8 +20,6 @@ import (
 	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/core/txn"
 	"github.com/firnlog/firnlog/core/upkeep"
-
-	"github.com/firnlog/firnlog/coordination"
 )
 
 // parts are what steps are done with, made anew for each visit: what they remember is of this reading of the log.
@@ -49,9 +48,6 @@ const selfNode int32 = 1<<31 - 1
 func (oneself) Live() []instance.Info { return []instance.Info{{Node: selfNode}} }
 func (oneself) Self() int32           { return selfNode }
 
-// sweepPace is waited between two pages of a listing of what is settled.
-const sweepPace = 0
-
 func (v *visit) build(ctx context.Context, follower *stream.Stream, last string) (*parts, error) {
 	live, err := v.KV.List(ctx, coordination.Range{Prefix: v.keys.Instances(), Limit: 1, KeysOnly: true})
 	if err != nil {
@@ -62,7 +58,7 @@ func (v *visit) build(ctx context.Context, follower *stream.Stream, last string)
 	p.upkeep = upkeep.New(v.keeping(p))
 	p.sweep = sweep.New(sweep.Settings{
 		Store: v.Store, KV: v.KV, Keys: v.keys, Stream: follower, Now: v.Now, Log: v.Log.With("part", "sweep"), RaiseFloor: p.upkeep.RaiseFloor,
-		Grace: v.SweepGrace, Pace: sweepPace, Retained: p.written.Retained, Outlived: p.written.Outlived,
+		Grace: v.SweepGrace, Retained: p.written.Retained, Outlived: p.written.Outlived,
 		Deleted: func(n int) { v.report.DeletedObjects += n },
 	})
 	amender := amend.New(v.Store, v.archive, follower, v.KV, v.keys)

@@ -114,8 +114,9 @@ func (r *Retainer) note(left []*partition) {
 // due gives the partitions of which something has expired, the longest overdue first.
 func (r *Retainer) due(ctx context.Context, parts []*partition) (due []*partition, err error) {
 	loads := 0
+	first := r.begin(len(parts))
 	for i := range parts {
-		p := parts[(i+r.begin(len(parts)))%len(parts)]
+		p := parts[(i+first)%len(parts)]
 		if !p.timed && !p.sized {
 			continue
 		}
@@ -137,7 +138,9 @@ func (r *Retainer) due(ctx context.Context, parts []*partition) (due []*partitio
 
 // begin is the partition that a look begins with: another one each minute, so that who remembers nothing gets to all of them
 // though one step reads few manifests.
-func (r *Retainer) begin(n int) int { return int(r.Now().Unix() / 60 * int64(r.LoadsMax) % int64(n)) }
+func (r *Retainer) begin(n int) int {
+	return int(r.Now().Unix() / 60 * int64(r.LoadsMax) % int64(max(n, 1)))
+}
 
 // isDue says whether the first thing of a partition has expired, and how long ago. What is too large has been so since
 // it was seen.
