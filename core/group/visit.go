@@ -192,8 +192,11 @@ func (m *Machine) putOut(now time.Time, ids []string, asking string, topics *Cat
 func (v *Visitor) settle(ctx context.Context, g *cell, s *Sight, out []string) error {
 	effects := g.machine.Take()
 	taken := s.State != nil && s.State.Coordinator.Node != nobodyNode
-	unheard := taken && len(s.unseated(v.Keys)) > 0
-	if !effects.Store && !(unheard && len(s.Live) == 0) {
+	var unheard []string
+	if taken {
+		unheard = s.unseated(v.Keys)
+	}
+	if !effects.Store && !(len(unheard) > 0 && len(s.Live) == 0) {
 		return nil
 	}
 	var more []coordination.Guard
@@ -204,8 +207,8 @@ func (v *Visitor) settle(ctx context.Context, g *cell, s *Sight, out []string) e
 		g.machine.Coordinator = Coordinates{Node: nobodyNode, Epoch: g.machine.Coordinator.Epoch + 1}
 	}
 	changes := []coordination.Change{coordination.PutKey(v.Keys.Group(g.name), g.machine.encode())}
-	if unheard {
-		lease, err := v.KV.Grant(ctx, g.machine.longestSession())
+	if len(unheard) > 0 {
+		lease, err := v.KV.Grant(ctx, s.State.longestSession(unheard, v.Limits))
 		if err != nil {
 			return fmt.Errorf("%w: lease for members of group %q: %w", ErrUnavailable, g.name, err)
 		}
@@ -214,11 +217,14 @@ func (v *Visitor) settle(ctx context.Context, g *cell, s *Sight, out []string) e
 	return v.commit(ctx, g, more, changes...)
 }
 
-// longestSession is how long a member may be silent, of those that may be so for the longest time.
-func (m *Machine) longestSession() time.Duration {
-	d := m.limits.ConsumerSession
-	for _, member := range m.Members {
-		d = max(d, time.Duration(member.SessionMs)*time.Millisecond)
+// longestSession is how long one of these members may be silent.
+func (s *State) longestSession(ids []string, limits Limits) (d time.Duration) {
+	for _, id := range ids {
+		session := limits.ConsumerSession
+		if member := s.Members[id]; member.Classic {
+			session = time.Duration(member.SessionMs) * time.Millisecond
+		}
+		d = max(d, session)
 	}
 	return d
 }
