@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"cmd", "functions", "sim", "bench"},
 	{"tests"},
 	{"core/broker", "core/invoke", "core/maintain", "core/coretest"},
-	{"core/wire", "core/rest"},
+	{"core/wire", "core/rest", "core/deliver"},
 	{"core/consume"},
 	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill", "core/fork"},
 	{"core/group", "core/txn", "core/topic"},

@@ -76,9 +76,12 @@ func New(s Settings) *Consumers { return &Consumers{s} }
 type Consumer struct {
 	State
 	Client, Host string // as the group is told
-	of           *Consumers
-	seat         *group.Seat
-	before       []byte // its state as it was read
+	// Held names places that are at work within the request: they are given up later. nil: none is.
+	Held    func(record.TopicPartition) bool
+	leaving map[record.TopicPartition]bool
+	of      *Consumers
+	seat    *group.Seat
+	before  []byte // its state as it was read
 }
 
 // Group and Member say which one it is.

@@ -19,12 +19,23 @@ type Fetched struct {
 
 // Fetch reads from all places at once; another one comes first each time that Turned was called. It moves no position: see Advance.
 func (c *Consumer) Fetch(ctx context.Context, bytesMax int, wait time.Duration) []Fetched {
-	order := make([]Fetched, len(c.Places))
+	return c.FetchBut(ctx, func(record.TopicPartition) bool { return false }, bytesMax, wait)
+}
+
+// FetchBut is Fetch without the places that skip names.
+func (c *Consumer) FetchBut(ctx context.Context, skip func(record.TopicPartition) bool, bytesMax int, wait time.Duration) []Fetched {
+	var order []Fetched
 	r := fetch.Request{BytesMin: c.BytesMin, BytesMax: bytesMax, WaitMax: max(wait, 0), ReadCommitted: true}
 	for i := range c.Places {
 		p := &c.Places[(i+c.Turn)%len(c.Places)]
-		order[i].Place = p
+		if skip(p.Name()) {
+			continue
+		}
+		order = append(order, Fetched{Place: p})
 		r.Partitions = append(r.Partitions, fetch.Partition{TopicPartition: p.Name(), Offset: p.Position, BytesMax: bytesMax})
+	}
+	if len(order) == 0 {
+		return nil
 	}
 	for i, got := range c.of.Reader.Fetch(ctx, r) {
 		order[i].Result = got

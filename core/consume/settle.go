@@ -39,7 +39,7 @@ func (c *Consumer) Settle(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		kept, lost := split(c.Places, assigned)
+		kept, lost := c.hold(split(c.Places, assigned))
 		if len(lost) == 0 {
 			return c.receive(ctx, assigned)
 		}
@@ -55,6 +55,23 @@ func (c *Consumer) Settle(ctx context.Context) error {
 	}
 	return nil
 }
+
+// hold keeps places that are to go, as long as Held names them: the consumer says that it has them, and so nobody else gets them.
+func (c *Consumer) hold(kept, lost []Place) (stay, gone []Place) {
+	c.leaving = map[record.TopicPartition]bool{}
+	for _, p := range lost {
+		if c.Held != nil && c.Held(p.Name()) {
+			c.leaving[p.Name()] = true
+			kept = append(kept, p)
+		} else {
+			gone = append(gone, p)
+		}
+	}
+	return kept, gone
+}
+
+// Leaving says that the group waits for a place that is held.
+func (c *Consumer) Leaving(tp record.TopicPartition) bool { return c.leaving[tp] }
 
 // split sorts places into those that stay and those that go.
 func split(places []Place, assigned group.Partitions) (kept, lost []Place) {
