@@ -38,6 +38,8 @@
 // a KIP-848 member like others; only when its session runs out in the coordinator's memory, the coordinator looks whether its
 // key is there, and if so the session begins anew. Relay (core/group/relay) brings its heartbeats and commits to the coordinator.
 //
+// Where no instance lives, an invocation of a function takes a coordinator's step: visit.go.
+//
 // # What was rejected
 //
 //   - A leased key for every member: a write to etcd for every heartbeat.
