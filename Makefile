@@ -91,6 +91,10 @@ soak: ## simulated histories of all workloads, on from where the last run stoppe
 soak-report: ## write what all of them have come to into docs/RELIABILITY.md
 	go test ./sim/soak -run '^TestSoakReport$$' -count=1 -args -state=$(SOAK) -report=$(CURDIR)/docs/RELIABILITY.md
 
+.PHONY: mutations
+mutations: ## every rule of the protocol switched off, one at a time: which checker finds it, with which seed (the table of docs/TESTING.md)
+	go test -tags ablate ./sim -run MissesEvery -count=1 -timeout 2h -v | grep -E '\||FAIL|^ok'; exit $${PIPESTATUS[0]}
+
 .PHONY: month
 month: ## a month of 200 topics with all policies, in some ten minutes: draws docs/month.svg and prints the tables of docs/FIGURES.md
 	go test ./sim/month -run 'Month_OfAllPolicies' -count=1 -timeout 60m -v -args -month -draw=$(CURDIR)/docs/month.svg

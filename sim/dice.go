@@ -39,6 +39,9 @@ func (d *dice) chance(p float64) bool { return float64(d.next()>>11)/(1<<53) < p
 // below gives 0..n-1.
 func (d *dice) below(n int) int { return int(d.next() % uint64(n)) }
 
+// odd is true of every other one.
+func (d dice) odd() bool { return d.chance(.5) }
+
 // between gives a time down to odd nanoseconds, so that no two things coincide.
 func (d *dice) between(least, most time.Duration) time.Duration {
 	if most <= least {

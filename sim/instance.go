@@ -34,6 +34,7 @@ type instance struct {
 	done         sync.WaitGroup
 	gone         chan struct{} // closed at the kill
 	read         atomic.Bool   // a consumer is reading here
+	held         atomic.Int64  // bytes of batches that were taken and not answered
 
 	stream *stream.Stream
 	ingest *ingest.Ingest
@@ -78,7 +79,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	}
 	in.txns = txn.New(transactions)
 	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Transactions: in.txns, Now: now, Log: log,
-		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: 1 << 20, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
+		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: w.MemoryMax, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
 	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second, NoReadAhead: true})
 	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
 		Tick: time.Second, StampEvery: w.StampEvery, Lag: w.Lag, CheckpointAge: w.CheckpointAge, TrimEvery: w.TrimEvery, SweepEvery: w.SweepEvery,
@@ -108,7 +109,7 @@ func (w *world) newGroups(in *instance, kv coordination.KV, now func() time.Time
 func (in *instance) start(ctx context.Context) {
 	ctx, in.stop = context.WithCancel(ctx)
 	in.done.Go(func() {
-		if err := in.stream.Run(ctx); ctx.Err() == nil {
+		if err := in.stream.Run(ctx); ctx.Err() == nil && !in.w.upgraded.Load() {
 			in.w.judge.Stuck("stream ended: " + err.Error())
 		}
 	})
@@ -226,6 +227,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.SettleEvery, in.settles, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
 	}
 	for wait(ctx, d.between(in.w.long(20*time.Millisecond), in.w.long(250*time.Millisecond))) {
+		in.holdsLittle()
 		in.gate(&d)
 		u.Observe()
 		for i := range steps {

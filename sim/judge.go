@@ -48,6 +48,7 @@ type Judge struct {
 	digests  map[coordination.Revision]map[record.TopicPartition]uint64
 	sampled  coordination.Revision
 	counts   Counts
+	blind    bool // towards the stream
 }
 
 // Counts say how much a history held.

@@ -20,6 +20,15 @@ func (j *Judge) Acked(uid int64, base record.Offset) {
 	p.acked = max(p.acked, base+record.Offset(s.Records))
 }
 
+// ToldCorrupt: a client was told that its batch was damaged on its way.
+func (j *Judge) ToldCorrupt(uid int64, was bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s := j.sent[uid]; !was {
+		j.bad("innocent batch refused", nameOf(s.Partition), "uid %d of %v is told to be corrupt; another one of its request was", uid, s.Partition)
+	}
+}
+
 // ToldOld: a client was told that its batch was appended long ago.
 func (j *Judge) ToldOld(uid int64) {
 	j.mu.Lock()

@@ -222,6 +222,8 @@ func badAnswers() map[string]func(h *hand) {
 			h.append(1, b)
 			h.judge.FoundAtTime("x", h.partition(0), 1, 2, 2)
 		},
+		"memory bounded":            func(h *hand) { h.judge.Holds("x", 11, 10) },
+		"served beyond its format":  func(h *hand) { h.judge.Served("x", "takes a batch") },
 		"stuck after faults healed": func(h *hand) { h.judge.Stuck("x") },
 		"commits never trimmed":     func(h *hand) { h.judge.AtRest(9, "", 0, "") },
 		"orphans never swept":       func(h *hand) { h.judge.AtRest(0, "", 9, "") },

@@ -19,6 +19,7 @@ type batch struct {
 	first time.Time // when it was first sent
 	dice  dice
 
+	corrupt     bool   // its bytes were damaged on their way
 	transaction string // transactional id; "": none
 	implicit    bool
 }
@@ -80,6 +81,8 @@ func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*bat
 		w.transcript.note(b.first, in.number, "send", nameOf(b.Partition), fmt.Sprintf("uid %d", b.UID))
 	}
 	pending := in.ingest.Add(ctx, incoming)
+	release := in.holds(pending, batches)
+	defer release()
 	select {
 	case <-pending.Done():
 	case <-ctx.Done():
@@ -118,6 +121,7 @@ func (w *world) plain(ctx context.Context, number int) {
 		var batches []*batch
 		for range 1 + d.below(2) {
 			batches = append(batches, w.newBatch(all[d.below(len(all))], nil))
+			w.damage(batches[len(batches)-1], &d)
 		}
 		for try := 0; try < 4 && len(batches) > 0; try++ {
 			var again []*batch
@@ -148,6 +152,8 @@ func (w *world) heard(b *batch, o ingest.Outcome) bool {
 		w.judge.ToldOld(b.UID)
 	case errors.Is(o.Err, ingest.ErrFenced):
 		w.judge.ToldFenced(b.UID)
+	case errors.Is(o.Err, record.ErrCorrupt):
+		w.judge.ToldCorrupt(b.UID, b.corrupt)
 	}
 	return true
 }

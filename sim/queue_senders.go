@@ -107,6 +107,9 @@ type scribe struct {
 	*txnClient
 	*judged
 	process int
+	// reckless: it goes on with its epoch and sequences after a batch that it has no answer for. An old client can: what comes of
+	// that batch afterwards is for the log to refuse.
+	reckless bool
 }
 
 // judged is a transaction on its way.
@@ -172,7 +175,7 @@ func (q *queue) end(ctx context.Context, c *scribe, commit bool) {
 		if !c.old {
 			c.who, c.next = now, map[record.TopicPartition]int32{}
 		}
-		c.ready = c.ready && !c.failed // sequences are in doubt
+		c.ready = c.ready && (!c.failed || c.reckless && c.old) // sequences are in doubt
 	}
 	q.Add(c.Op)
 }
@@ -181,6 +184,7 @@ func (q *queue) end(ctx context.Context, c *scribe, commit bool) {
 func (q *queue) transactor(ctx context.Context, number int) {
 	d := throw(q.seed, "queue transactor", number, 0, "")
 	c := &scribe{txnClient: &txnClient{w: q.world, d: &d, id: fmt.Sprint("q", number/2), old: d.chance(.4)}, process: q.process()}
+	c.reckless = throw(q.seed, "reckless", number, 0, "").odd()
 	for wait(ctx, d.between(q.Think, q.Think*4)) && !q.quiet.Load() {
 		if !c.ready && !c.init(ctx) {
 			continue

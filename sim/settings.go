@@ -12,7 +12,8 @@ type Settings struct {
 	SegmentBytes   int64
 	UploadsMax     int
 	CacheBytes     int64
-	PageMax        int // keys a page at bootstrap
+	PageMax        int   // keys a page at bootstrap
+	MemoryMax      int64 // bytes of batches on their way
 	StampEvery     time.Duration
 	Lag            time.Duration
 	CheckpointAge  time.Duration
@@ -33,6 +34,8 @@ type Settings struct {
 	TransactionMax               time.Duration // their time-out
 	Think                        time.Duration // of a client between two batches, on average
 	Queue                        QueueSettings
+	Corrupt                      float64 // of a batch of a plain client: its bytes were damaged on their way
+	Upgrade                      bool    // in the end somebody writes a record of a version that nobody knows
 
 	ChaosEvery time.Duration // between two of: pause, kill, cut, compaction, outage, storm, clock jump
 	PauseMax   time.Duration
@@ -92,6 +95,9 @@ func Draw(seed uint64) Settings {
 	case 2:
 		s.SkewFirst, s.SkewStep = time.Minute, 20*time.Minute
 	}
+	dm := throw(seed, "memory", 0, 0, "")
+	s.MemoryMax = []int64{1 << 20, 1 << 20, int64(1000 + dm.below(10_000))}[dm.below(3)]
+	s.Corrupt, s.Upgrade = .03, dm.chance(.1)
 	s.stretch(drawStretch(seed))
 	return s
 }

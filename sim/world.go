@@ -29,16 +29,17 @@ type world struct {
 	judge      *Judge
 	transcript *transcript
 	counter
-	shared  *shared
-	quiet   atomic.Bool // faults have healed
-	calm    atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
-	log     *slog.Logger
-	over    context.CancelFunc // ends the history at the first violation
-	ctx     context.Context    // ends with it
-	storm   storm
-	nextUID atomic.Int64
-	queue   *queue // nil: there is none
-	mu      struct {
+	shared   *shared
+	quiet    atomic.Bool // faults have healed
+	upgraded atomic.Bool // nobody may serve any more
+	calm     atomic.Bool // nothing is settled any more: what is unreferenced stays so, and must go
+	log      *slog.Logger
+	over     context.CancelFunc // ends the history at the first violation
+	ctx      context.Context    // ends with it
+	storm    storm
+	nextUID  atomic.Int64
+	queue    *queue // nil: there is none
+	mu       struct {
 		sync.Mutex
 		instances  []*instance
 		counts     map[counted]int
@@ -164,6 +165,7 @@ func (w *world) live() {
 	w.heal(ctx)
 	w.await(ctx, "clients", w.long(40*time.Second), func() { clients.Wait(); admins.Wait() })
 	w.rest(ctx)
+	w.upgrade(ctx)
 	over()
 	clients.Wait()
 	admins.Wait()

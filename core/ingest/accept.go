@@ -8,6 +8,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -28,7 +29,13 @@ func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 		linger, refused := g.accept(ctx, &it)
 		if refused != nil {
 			p.resolve(i, *refused)
-			continue
+			if rule.On(rule.BadBatchAlone) {
+				continue
+			}
+			for k := i + 1; k < len(in); k++ {
+				p.resolve(k, *refused)
+			}
+			return p
 		}
 		if err := g.gather(ctx, it, linger); err != nil {
 			p.resolve(i, Outcome{Err: err, Base: -1, AppendTime: -1})
@@ -176,6 +183,9 @@ func (g *Ingest) gather(ctx context.Context, it item, linger time.Duration) erro
 	size := int64(len(it.batch))
 	if size > g.MemoryMax {
 		return fmt.Errorf("batch of %d bytes, this instance has %d for all batches: %w", size, g.MemoryMax, record.ErrTooLarge)
+	}
+	if !rule.On(rule.MemoryBounded) {
+		size = 0
 	}
 	if err := g.memory.Acquire(ctx, size); err != nil {
 		return fmt.Errorf("wait for memory: %w: %w", ErrNotAppended, err)

@@ -303,7 +303,9 @@ func (g *Ingest) fail(f *flush, err error) {
 // done resolves one batch and gives its memory back.
 func (g *Ingest) done(it *item, o Outcome) {
 	it.pending.resolve(it.index, o)
-	g.memory.Release(int64(len(it.batch)))
+	if rule.On(rule.MemoryBounded) {
+		g.memory.Release(int64(len(it.batch)))
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.mu.onTheirWay--; g.mu.onTheirWay == 0 && g.mu.closing {

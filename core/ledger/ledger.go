@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"sort"
 
@@ -264,6 +265,9 @@ func (l *Ledger) grow(tp record.TopicPartition) *Partition {
 // it there, so a topic that is not alive is one that was deleted.
 func (l *Ledger) commit(id ulid.ULID, rev coordination.Revision, value []byte, obs Observer) error {
 	c, err := DecodeCommit(value)
+	if errors.Is(err, ErrFormat) && !rule.On(rule.FormatStops) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", id, err)
 	}
@@ -276,11 +280,17 @@ func (l *Ledger) commit(id ulid.ULID, rev coordination.Revision, value []byte, o
 	}
 	flat := l.scratch[:total]
 	var outcomes [][]Outcome
+	spoiled := false // only without rule PartitionAlone
 	for i := range c.Runs {
 		run := &c.Runs[i]
 		out := flat[:len(run.Entries):len(run.Entries)]
 		flat = flat[len(run.Entries):]
-		l.run(run, c.Segments[run.Segment].ID, rev, out)
+		if spoiled {
+			fill(out, OutOfOrder)
+		} else {
+			l.run(run, c.Segments[run.Segment].ID, rev, out)
+		}
+		spoiled = !rule.On(rule.PartitionAlone) && (spoiled || anyRefused(out))
 		if obs.Touched != nil {
 			obs.Touched(run.Partition)
 		}
@@ -340,11 +350,5 @@ func (l *Ledger) marker(m *Marker, rev coordination.Revision, obs Observer) {
 		if obs.Touched != nil {
 			obs.Touched(tp)
 		}
-	}
-}
-
-func fill(out []Outcome, k Kind) {
-	for i := range out {
-		out[i] = Outcome{k, -1}
 	}
 }

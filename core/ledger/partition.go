@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/oklog/ulid/v2"
@@ -147,4 +148,14 @@ func (p *Partition) Head(asOf coordination.Revision) *Head {
 		}
 	}
 	return h
+}
+
+func anyRefused(out []Outcome) bool {
+	return slices.ContainsFunc(out, func(o Outcome) bool { return o.Kind != Accepted })
+}
+
+func fill(out []Outcome, k Kind) {
+	for i := range out {
+		out[i] = Outcome{k, -1}
+	}
 }

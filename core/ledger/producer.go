@@ -126,6 +126,14 @@ func (t *producers) remove(p *producer) {
 	delete(t.byID, p.id)
 }
 
+// first is any producer: whichever the map gives (only without rule FoldsStreamAlone).
+func (t *producers) first() (p *producer) {
+	for _, p = range t.byID {
+		break
+	}
+	return p
+}
+
 // classify decides about a batch of an idempotent producer without changing anything.
 //
 // A producer that is not known must begin at sequence 0. Kafka takes any
@@ -138,6 +146,9 @@ func (t *producers) classify(e *Entry) Outcome {
 			return Outcome{UnknownProducer, -1}
 		}
 		return Outcome{Accepted, -1}
+	}
+	if !rule.On(rule.FoldsStreamAlone) && t.first() != p {
+		return Outcome{OutOfOrder, -1}
 	}
 	if e.Epoch < p.epoch {
 		return Outcome{Fenced, -1}

@@ -62,6 +62,18 @@ const (
 	TxnDropsOffsets
 	// StableEnd: readers of read_committed see nothing from the first open transaction on.
 	StableEnd
+	// FoldsStreamAlone: what a batch becomes follows from the stream, never from the order of a map, a clock or the instance.
+	FoldsStreamAlone
+	// FormatStops: who meets a record of a version that it does not know stops serving, and never skips it.
+	FormatStops
+	// PartitionAlone: what becomes of a batch does not depend on other partitions of its commit.
+	PartitionAlone
+	// BadBatchAlone: a batch that is refused takes no other one of its request with it.
+	BadBatchAlone
+	// MemoryBounded: batches wait for memory, so that no more is held than was given for them.
+	MemoryBounded
+	// StreamReopens: a stream that lost its watch or its KV begins anew by itself.
+	StreamReopens
 	count
 )
 
@@ -70,6 +82,7 @@ var names = [count]string{
 	"UnknownStays", "OneCommitKey", "DeleteRecordsNarrow", "StampClamp", "BatchOutcome", "BeginAtZero", "CommitAfterPut", "TxnRegister", "BarrierBeforeRefusal",
 	"SettleGuard", "SwapComparesHead", "SwapKeepsRest",
 	"TxnSerial", "TxnFence", "TxnDropsOffsets", "StableEnd",
+	"FoldsStreamAlone", "FormatStops", "PartitionAlone", "BadBatchAlone", "MemoryBounded", "StreamReopens",
 }
 
 // String is the rule's name.

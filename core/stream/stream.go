@@ -24,6 +24,7 @@ import (
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/pause"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 )
 
 // ErrNotReady: this instance has not read the log yet, or cannot reach etcd. Try again.
@@ -159,6 +160,8 @@ func (s *Stream) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case !rule.On(rule.StreamReopens):
+			return err
 		case errors.Is(err, ledger.ErrFormat), errors.Is(err, ErrLost) && s.Life() == 0:
 			s.waiters.Lock()
 			s.waiters.fatal = err
