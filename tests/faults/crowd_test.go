@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -252,17 +253,18 @@ func pause(ctx context.Context, most time.Duration) bool {
 func (c *crowd) awaitGetsOn(t testing.TB, since time.Duration) map[string]time.Duration {
 	t.Helper()
 	took := map[string]time.Duration{}
-	harness.Await(t, 2*time.Minute, "all clients get on", func() error {
+	harness.Await(t, 2*time.Minute, "all clients get on", func() (still error) {
 		for _, library := range c.libraries {
 			if took[library] != 0 {
 				continue
 			}
 			if err := c.getsOn(library, since); err != nil {
-				return err
+				still = errors.Join(still, err)
+				continue
 			}
 			took[library] = c.Now() - since
 		}
-		return nil
+		return still
 	})
 	return took
 }

@@ -53,20 +53,19 @@ func (c *crowd) last(ctx context.Context) error {
 func (c *crowd) drained(ctx context.Context) error {
 	admin := kadm.NewClient(c.client(kgo.RequestRetries(3)))
 	defer admin.Close()
+	ends, err := admin.ListEndOffsets(ctx, c.topics...)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return fmt.Errorf("list the ends: %w", err)
+	}
 	for _, library := range c.libraries {
-		group := library + "-transformers"
-		lags, err := admin.Lag(ctx, group)
-		lag := lags[group]
-		if err = errors.Join(err, lag.Error()); err != nil {
-			return fmt.Errorf("ask for the lag of %s: %w", library, err)
+		committed, err := admin.FetchOffsets(ctx, library+"-transformers")
+		if err = errors.Join(err, committed.Error()); err != nil {
+			return fmt.Errorf("fetch the offsets of %s: %w", library, err)
 		}
 		for p := range int32(partitions) {
-			l, ok := lag.Lag.Lookup(inputs(library), p)
-			if l.Err != nil {
-				return fmt.Errorf("lag of %s, partition %d: %w", library, p, l.Err)
-			}
-			if !ok || l.Lag != 0 {
-				return fmt.Errorf("%s, partition %d: lag %d", library, p, l.Lag)
+			end, _ := ends.Lookup(inputs(library), p)
+			if at, ok := committed.Lookup(inputs(library), p); !ok || at.At != end.Offset {
+				return fmt.Errorf("%s, partition %d: committed %d of %d", library, p, at.At, end.Offset)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ var (
 	episodesFlag  = flag.Int("episodes", 0, "how many episodes of TestFaults; 0: it is left to make test-faults")
 	resultsFlag   = flag.String("results", "", "file to which judged runs are added, and whose totals are printed")
 	commitFlag    = flag.String("commit", "?", "what is under test, for that file")
+	onlyFlag      = flag.String("only", "", "only faults whose name contains this")
 	librariesFlag = flag.String("libraries", franz+","+librdkafka+","+java, "whose clients there are")
 	seedFlag      = flag.Uint64("seed", uint64(time.Now().UnixNano()), "which faults, of which processes, in which order")
 )
@@ -32,7 +34,7 @@ func TestFaults(t *testing.T) {
 	if *episodesFlag == 0 {
 		return
 	}
-	run(t, faults(), *episodesFlag)
+	run(t, slices.DeleteFunc(faults(), func(f fault) bool { return !strings.Contains(f.name, *onlyFlag) }), *episodesFlag)
 }
 
 func run(t *testing.T, list []fault, episodes int) {

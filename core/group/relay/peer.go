@@ -54,7 +54,7 @@ func (p *peer) ask(ctx context.Context, client string, req kmsg.Request, resp km
 	}
 	resp.SetVersion(req.GetVersion())
 	if resp.IsFlexible() {
-		kmsg.SkipTags(&b)
+		skipTags(&b)
 	}
 	if !b.Ok() {
 		return fmt.Errorf("%w: answer cut short", errBroken)
@@ -63,6 +63,14 @@ func (p *peer) ask(ctx context.Context, client string, req kmsg.Request, resp km
 		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	return nil
+}
+
+// skipTags ends where the bytes do, however many tags were announced.
+func skipTags(b *kbin.Reader) {
+	for n := b.Uvarint(); n > 0 && b.Ok(); n-- {
+		b.Uvarint()
+		b.Span(int(b.Uvarint()))
+	}
 }
 
 // codes is the way back from Kafka's codes to the errors that they were made of. A coordinator that is just being found is one to look for.
