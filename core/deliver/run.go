@@ -58,7 +58,7 @@ func Run(ctx, work context.Context, s Settings) (Report, error) {
 	}
 	cancel()
 	for len(d.lanes) > 0 {
-		d.hear(ctx, <-d.news)
+		d.hear(work, <-d.news)
 	}
 	if e := d.commitLast(ctx); err == nil {
 		err = e
@@ -86,19 +86,19 @@ func (d *run) loop(ctx, work context.Context) error {
 			}
 			continue
 		}
-		d.listen(ctx, work)
+		d.listen(work)
 	}
 	return nil
 }
 
 // listen hears until a lane ends, or it is time for a heartbeat.
-func (d *run) listen(ctx, work context.Context) {
+func (d *run) listen(work context.Context) {
 	timer := time.NewTimer(beat)
 	defer timer.Stop()
 	for {
 		select {
 		case n := <-d.news:
-			d.hear(ctx, n)
+			d.hear(work, n)
 			if n.ended || len(n.letters) > 0 {
 				return
 			}
@@ -235,12 +235,12 @@ func (d *run) start(ctx, work context.Context, f consume.Fetched) (started, chan
 	return true, true
 }
 
-// hear takes in what a lane tells.
-func (d *run) hear(ctx context.Context, n news) {
+// hear takes in what a lane tells. Letters are written in the time for work, so that there is some left to commit the rest.
+func (d *run) hear(work context.Context, n news) {
 	l, tp := n.lane, n.lane.place.Name()
 	d.report.Delivered += n.delivered
 	if len(n.letters) > 0 {
-		err := d.bury(ctx, l, n.letters)
+		err := d.bury(work, l, n.letters)
 		n.buried <- err
 		if err != nil {
 			l.unburied = true // its offset stays before the letters, whatever the lane says until it ends
