@@ -118,6 +118,7 @@ func (s *society) prepare(h *hand, mayDie bool) plan {
 	if h.e == nil || s.IntN(4) == 0 {
 		h.e, h.eName = s.environment()
 	}
+	h.used = time.Now()
 	p := plan{mayDie && s.IntN(4) == 0, mayDie && s.IntN(12) == 0}
 	if p.dies {
 		s.mu.Lock()
@@ -129,7 +130,6 @@ func (s *society) prepare(h *hand, mayDie bool) plan {
 
 // invokes is that invocation.
 func (s *society) invokes(h *hand, p plan) {
-	h.used = time.Now()
 	err := s.work(h, p.leaves)
 	if p.dies {
 		h.e = nil

@@ -2,6 +2,7 @@ package invoke_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -60,10 +61,9 @@ func infoOf(node int32) instance.Info {
 // opens lets a broker appear.
 func (os *offices) opens(node int32) {
 	o := &office{of: os, node: node, closed: make(chan struct{})}
-	n := 0
 	o.Coordinator = group.New(group.Settings{
 		KV: os.log.KV, Keys: os.c.Keys, View: os.log.Stream, Cluster: o, Now: time.Now, Log: coretest.Quiet(), Limits: group.DefaultLimits(),
-		NewID: func() string { n++; return fmt.Sprint(node, "-", n) }, OffsetsRetention: time.Hour,
+		NewID: rand.Text, OffsetsRetention: time.Hour,
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	o.stop = stop
