@@ -23,6 +23,7 @@ import (
 //	instances/callers/<key>        a function that may call instances, by its public key (leased)  functions
 //	leases/<duty>                  who does this duty (leased)                       upkeep
 //	upkeep                         what maintenance by functions remembers (JSON; core/maintain); no state of the cluster  maintain
+//	covered                        revision, decimal: every commit created up to it is covered by the heads of all its partitions. A hint that is always true: who reads commits need not read these  upkeep
 //	restore                        the era that a restore is about to begin; gone when it has  restore
 //	producers/next                 next block of producer ids (decimal)              producer ids
 //	transactions/<id>              a transactional id: its producer and what is open (JSON; core/txn)  txn
@@ -98,6 +99,9 @@ func (k Keys) Lease(duty string) string { return k.root + "leases/" + duty }
 
 // Upkeep is what maintenance remembers that no process does. It may be lost at any time.
 func (k Keys) Upkeep() string { return k.root + "upkeep" }
+
+// Covered holds a revision up to which heads cover all commits. It may be behind, or missing.
+func (k Keys) Covered() string { return k.root + "covered" }
 
 // Restore is there while a restore writes: until it has, there is no Format, so nobody else can write.
 func (k Keys) Restore() string { return k.root + "restore" }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -15,6 +16,29 @@ type question struct {
 	topics     []string
 	partitions []record.TopicPartition
 	since      coordination.Revision
+	// covered: every head covers the commits up to it. It is asked for anew, for the next question.
+	covered coordination.Revision
+	asked   bool // covered was, before
+}
+
+// lookCovered asks for covered alone, as of the revision that the question is about: a later one could cover the commit that
+// is asked for.
+func (q *question) lookCovered(ctx context.Context, kv coordination.KV, at coordination.Revision) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	page, err := kv.List(ctx, coordination.Range{Prefix: q.keys.Covered(), Limit: 1, At: at})
+	if err != nil {
+		return err
+	}
+	q.cover(single([]string{q.keys.Covered()}, []coordination.Page{page})[0])
+	return nil
+}
+
+// cover reads the mark; one that is not there says nothing.
+func (q *question) cover(it coordination.Item) {
+	if covered, err := strconv.ParseInt(string(it.Value), 10, 64); err == nil {
+		q.covered = coordination.Revision(covered)
+	}
 }
 
 // send asks in one read-only transaction; in several at the same revision where they are too many ranges for one.
@@ -28,7 +52,7 @@ func (q *question) send(ctx context.Context, kv coordination.KV, at coordination
 	for _, tp := range q.partitions {
 		singles = append(singles, q.keys.Head(tp.Topic, tp.Partition))
 	}
-	marks := []string{q.keys.Format(), q.keys.Floor(), q.keys.Stamp()}
+	marks := []string{q.keys.Format(), q.keys.Floor(), q.keys.Stamp(), q.keys.Covered()}
 	r := &ledger.Reading{Partitions: q.partitions, AllTopics: q.all, Since: q.since}
 	var found []coordination.Item
 	for first := true; first || len(singles) > 0; first = false {
@@ -46,7 +70,7 @@ func (q *question) send(ctx context.Context, kv coordination.KV, at coordination
 			ranges = append(ranges, coordination.Range{Prefix: q.keys.Topics(), At: at})
 		}
 		if first && len(q.partitions) > 0 {
-			ranges = append(ranges, coordination.Range{Prefix: q.keys.Commits(), At: at, MinCreate: q.since + 1})
+			ranges = append(ranges, coordination.Range{Prefix: q.keys.Commits(), At: at, MinCreate: max(q.since, q.covered) + 1})
 		}
 		pages, err := kv.Read(ctx, ranges...)
 		if err != nil {
@@ -63,7 +87,9 @@ func (q *question) send(ctx context.Context, kv coordination.KV, at coordination
 		at = pages[0].Revision
 		r.Revision = at
 	}
-	r.Marks, found = found[:len(marks)], found[len(marks):]
+	r.Marks, found = found[:len(marks)-1], found[len(marks)-1:]
+	q.cover(found[0])
+	found = found[1:]
 	r.Topics = append(r.Topics, found[:len(q.topics)]...)
 	r.Heads = found[len(q.topics):]
 	return r, nil

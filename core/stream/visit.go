@@ -50,8 +50,12 @@ const (
 // visit is what the Stream is asked for in the present visit.
 type visit struct {
 	reading chan struct{} // holds one while a read is on its way
-	begun   atomic.Int64  // reads
-	ended   atomic.Int64  // the last of them that brought something
+	// covered is up to where every head covers all commits: a read leaves these out, however much of them etcd still has. It belongs to the
+	// ledger's era and is guarded as the ledger is.
+	covered coordination.Revision
+	asked   bool         // for covered
+	begun   atomic.Int64 // reads
+	ended   atomic.Int64 // the last of them that brought something
 	mu      struct {
 		sync.Mutex
 		all        bool
@@ -165,12 +169,17 @@ func (s *Stream) read(ctx context.Context, at coordination.Revision) error {
 func (s *Stream) dropMemory() {
 	s.state.Lock()
 	defer s.state.Unlock()
-	s.state.ledger = ledger.NewPartial(s.Keys)
+	s.state.ledger, s.visit.covered, s.visit.asked = ledger.NewPartial(s.Keys), 0, false
 	s.state.life++
 }
 
 func (s *Stream) readOnce(ctx context.Context, at coordination.Revision) error {
 	ask := s.ask()
+	if !ask.asked && len(ask.partitions) > 0 { // a cold member of a group: a small read that spares a large one
+		if err := ask.lookCovered(ctx, s.KV, at); err != nil {
+			return err
+		}
+	}
 	reading, err := ask.send(ctx, s.KV, at)
 	if err != nil {
 		return err
@@ -182,9 +191,11 @@ func (s *Stream) readOnce(ctx context.Context, at coordination.Revision) error {
 	if s.state.ledger == nil {
 		s.state.ledger = ledger.NewPartial(s.Keys)
 	}
-	err = s.state.ledger.Read(reading, obs)
+	if err = s.state.ledger.Read(reading, obs); err == nil {
+		s.visit.covered, s.visit.asked = max(s.visit.covered, ask.covered), true
+	}
 	if errors.Is(err, ledger.ErrFormat) {
-		s.state.ledger = nil
+		s.state.ledger, s.visit.covered, s.visit.asked = nil, 0, false
 	}
 	s.resolve(folded)
 	s.state.Unlock()
@@ -212,7 +223,7 @@ func (s *Stream) ask() *question {
 	slices.SortFunc(q.partitions, record.TopicPartition.Compare)
 	s.state.RLock()
 	if l := s.state.ledger; l != nil {
-		q.since = l.Since(q.partitions)
+		q.since, q.covered, q.asked = l.Since(q.partitions), s.visit.covered, s.visit.asked
 	}
 	s.state.RUnlock()
 	return q

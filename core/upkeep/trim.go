@@ -3,6 +3,7 @@ package upkeep
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -23,10 +24,13 @@ const (
 // was lost, finds it there, or may no longer write it. Both are compared where they are
 // written: the floor by its value, an emptied commit by its mod revision. As-of only
 // grows, so reading heads first and deleting later needs no guard on them.
+//
+// What is covered is also written down, so that who reads commits now and then (stream, visit.go) leaves these out instead of
+// reading their empty keys until the floor has passed them. It is true for ever in its era, whoever writes it and however late, so
+// it needs no guard but the format, and it goes along with what is emptied.
 func (u *Upkeep) Trim(ctx context.Context) error {
-	var through coordination.Revision
 	t := trim{u: u}
-	if err := u.Stream.View(func(l *ledger.Ledger) { through, t.floor, t.format = l.CoveredThrough(), l.Floor(), l.FormatValue() }); err != nil {
+	if err := u.Stream.View(func(l *ledger.Ledger) { t.through, t.floor, t.format = l.CoveredThrough(), l.Floor(), l.FormatValue() }); err != nil {
 		return err
 	}
 	r := coordination.Range{Prefix: u.Keys.Commits(), Limit: trimPage, KeysOnly: true}
@@ -36,7 +40,7 @@ func (u *Upkeep) Trim(ctx context.Context) error {
 			return fmt.Errorf("list commits: %w", err)
 		}
 		for _, it := range page.Items {
-			if it.Create > through {
+			if it.Create > t.through {
 				continue
 			}
 			if err := t.add(ctx, it); err != nil {
@@ -53,6 +57,7 @@ func (u *Upkeep) Trim(ctx context.Context) error {
 // trim gathers two kinds of transactions.
 type trim struct {
 	u       *Upkeep
+	through coordination.Revision // covered
 	floor   coordination.Mark
 	format  []byte // of the era in which the commits are covered
 	deletes []coordination.Change
@@ -86,8 +91,9 @@ func (t *trim) flush(ctx context.Context) error {
 		}
 	}
 	if len(t.empties) > 0 {
+		t.empties = append(t.empties, coordination.PutKey(t.u.Keys.Covered(), strconv.AppendInt(nil, int64(t.through), 10)))
 		if _, err := t.u.commit(ctx, t.format, t.guards, t.empties); err != nil {
-			return fmt.Errorf("empty %d commits: %w", len(t.empties), err)
+			return fmt.Errorf("empty %d commits: %w", len(t.empties)-1, err)
 		}
 	}
 	t.deletes, t.empties, t.guards = nil, nil, nil

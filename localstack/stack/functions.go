@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type role struct {
 	url       bool // a Function URL
 	scheduled bool
 	fromQueue bool
+	needs     string // without this variable nothing but the Invoke API invokes it
 	timeout   time.Duration
 }
 
@@ -31,6 +33,7 @@ func roles() []role {
 		{name: "consumer", url: true, timeout: web},
 		{name: "admin", url: true, timeout: web},
 		{name: "maintenance", scheduled: true, timeout: long},
+		{name: "deliver", scheduled: true, needs: "FIRNLOG_DELIVER_FUNCTION", timeout: long},
 	}
 }
 
@@ -119,7 +122,7 @@ func (s *Stack) addRole(ctx context.Context, f *functions, p *ports, r role, env
 		}
 		f.urls[r.name] = url
 	}
-	if r.scheduled {
+	if r.scheduled && (r.needs == "" || slices.ContainsFunc(env, func(one string) bool { return strings.HasPrefix(one, r.needs+"=") })) {
 		f.scheduled = append(f.scheduled, r.name)
 		f.feeds.Go(func() {
 			(&schedule{Name: r.name, Every: s.Every, Invoke: f.invoker(r.name), Now: time.Now, Log: s.Log}).run(ctx)
