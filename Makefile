@@ -78,7 +78,7 @@ test-tools: apache-kafka build ## Apache Kafka's command-line tools against firn
 
 .PHONY: sim
 sim: ## the simulated histories of one seed: make sim SEED=n
-	go test ./sim -run 'Test(Sim|Queues)$$' -count=1 -v -args -seed=$(SEED)
+	go test ./sim -run 'Test(Sim|Queues|Groups)$$' -count=1 -v -args -seed=$(SEED)
 
 # Totals of simulated histories over all runs, outside the checkout.
 SOAK ?= $(HOME)/.cache/firnlog/soak.json
@@ -134,11 +134,11 @@ lint: $(TOOLS)/golangci-lint ## gofmt and golangci-lint
 fuzz: ## each fuzz test for FUZZTIME (default 30s)
 	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep ^Fuzz); do echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} || exit 1; done; done
 
-SECONDS_SERVER ?= 300
+SECONDS ?= 300
 .PHONY: fuzz-server
-fuzz-server: ## a whole server and spoilt conversations of real clients: make fuzz-server SECONDS_SERVER=n
-	go test ./tests/frames -count=1 -timeout 24h -run '^TestServer_' -v -args -seconds=$(SECONDS_SERVER) | grep -v '^=== '; exit $${PIPESTATUS[0]}
-	go test ./tests/frames -timeout 24h -run '^$$' -fuzz '^FuzzServer$$' -fuzztime $(SECONDS_SERVER)s
+fuzz-server: ## a whole server and spoilt conversations of real clients: make fuzz-server SECONDS=n
+	go test ./tests/frames -count=1 -timeout 24h -run '^TestServer_' -v -args -seconds=$(SECONDS) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+	go test ./tests/frames -timeout 24h -run '^$$' -fuzz '^FuzzServer$$' -fuzztime $(SECONDS)s
 
 .PHONY: tools
 tools: stack-tools $(TOOLS)/golangci-lint ## programs that tests need, once per machine
