@@ -6,6 +6,11 @@ SECONDS_EACH ?= 60
 test-rest: build rest-clients ## HTTP clients of others, and requests made from openapi.yaml by schemathesis (4 minutes)
 	go test -tags stack -count=1 -timeout 15m -v ./tests/rest -args -seconds=$(SECONDS_EACH) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+ROUNDS ?= 10
+.PHONY: fuzz-rest
+fuzz-rest: build rest-clients ## requests made from openapi.yaml alone, for longer: make fuzz-rest ROUNDS=n (2 minutes each)
+	go test -tags stack -count=1 -timeout 24h -v -run '^TestSchemathesis_' ./tests/rest -args -seconds=$(SECONDS_EACH) -rounds=$(ROUNDS) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: rest-clients
 rest-clients: system-packages
 	@$(MAKE) -s $(REST_CACHE)/python/installed $(REST_CACHE)/node/installed

@@ -22,7 +22,10 @@ import (
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-var seconds = flag.Int("seconds", 20, "how long each run of schemathesis takes")
+var (
+	seconds = flag.Int("seconds", 20, "how long each run of schemathesis takes; below two minutes")
+	rounds  = flag.Int("rounds", 1, "how many such runs, each with a seed of its own")
+)
 
 // ask sends a request and wants a status below 300.
 func ask(t *testing.T, b *harness.Broker, method, path, kind, body string) string {
@@ -166,21 +169,28 @@ func TestSchemathesis_NoRequestFindsAServerErrorOrAnAnswerThatIsNotDescribed(t *
 			if err := os.WriteFile(file, change(t, b), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			out := harness.Run(t, nil, program(t, "python", "bin", "schemathesis"), "run", file, "--url", "http://"+b.HTTP,
-				"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method",
-				"--max-time", fmt.Sprint(*seconds), "--max-examples", "10", "--seed", "1", "--request-timeout", "40", "--no-color", "--warnings", "off", "--report-dir", dir)
-			if out.Err != nil {
-				t.Errorf("%v\n%s\n%s", out.Err, out.Output, out.Errors)
-			}
-			for line := range strings.Lines(out.Output) {
-				if strings.Contains(line, "generated") {
-					t.Log(strings.TrimSpace(line))
-				}
+			for seed := range *rounds {
+				schemathesis(t, b, file, dir, seed+1)
 			}
 			if err := b.Serves(); err != nil {
 				t.Errorf("after all this: %v", err)
 			}
 		})
+	}
+}
+
+func schemathesis(t *testing.T, b *harness.Broker, file, dir string, seed int) {
+	t.Helper()
+	out := harness.Run(t, nil, program(t, "python", "bin", "schemathesis"), "run", file, "--url", "http://"+b.HTTP,
+		"--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method",
+		"--max-time", fmt.Sprint(*seconds), "--max-examples", "10", "--seed", fmt.Sprint(seed), "--request-timeout", "40", "--no-color", "--warnings", "off", "--report-dir", dir)
+	if out.Err != nil {
+		t.Errorf("seed %d: %v\n%s\n%s", seed, out.Err, out.Output, out.Errors)
+	}
+	for line := range strings.Lines(out.Output) {
+		if strings.Contains(line, "generated") {
+			t.Log(strings.TrimSpace(line))
+		}
 	}
 }
 
