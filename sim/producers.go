@@ -145,6 +145,9 @@ func (w *world) heard(b *batch, o ingest.Outcome) bool {
 	case o.Err == nil:
 		w.judge.Acked(b.UID, o.Base)
 		w.shared.acked(b, o.Base)
+		if w.lie != nil {
+			w.lie(w.judge, b)
+		}
 		w.transcript.note(b.first, -1, "ack", nameOf(b.Partition), fmt.Sprintf("uid %d at %d", b.UID, o.Base))
 	case errors.Is(o.Err, ingest.ErrUnknownPartition):
 		w.judge.ToldUnknown(b.Partition)

@@ -43,6 +43,8 @@ type Settings struct {
 
 	// Blind turns checkers off, to see what else would notice.
 	Blind []string
+	// lie, if not nil, may tell the judge of an acknowledged batch what is not so: a failure for tests.
+	lie func(*Judge, *batch)
 }
 
 // Faults are probabilities of one call each.
@@ -104,8 +106,21 @@ func Draw(seed uint64) Settings {
 
 // scale makes all faults of single calls rarer or more frequent.
 func (f *Faults) scale(by float64) {
-	for _, p := range []*float64{&f.CommitRefused, &f.CommitLost, &f.CommitAnswerLost, &f.CommitLate, &f.ReadFails, &f.Slow,
-		&f.PutRefused, &f.PutAnswerLost, &f.PutLate, &f.PutStuck, &f.WatchBreaks, &f.PauseAfter, &f.KillAfter} {
+	for _, p := range f.each() {
 		*p *= by
+	}
+}
+
+// faultNames are those of each.
+var faultNames = [...]string{
+	"commits refused", "commits lost", "answers of commits lost", "commits late", "reads that fail", "slow calls", "puts refused", "answers of puts lost",
+	"puts late", "puts stuck", "watches that break", "pauses behind calls", "kills behind calls",
+}
+
+// each fault of single calls.
+func (f *Faults) each() [len(faultNames)]*float64 {
+	return [...]*float64{
+		&f.CommitRefused, &f.CommitLost, &f.CommitAnswerLost, &f.CommitLate, &f.ReadFails, &f.Slow, &f.PutRefused, &f.PutAnswerLost,
+		&f.PutLate, &f.PutStuck, &f.WatchBreaks, &f.PauseAfter, &f.KillAfter,
 	}
 }
