@@ -110,6 +110,41 @@ func TestScram_WhatWasRecordedProvesNothing(t *testing.T) {
 	}
 }
 
+// librdkafka of some years ago says its own nonce twice.
+func TestScram_ANonceWithTheClientsOwnBeforeItIsTaken(t *testing.T) {
+	u := newWorld(t).knowing("alice")
+	try := func(change func(own, sent string) string, password string) error {
+		e := u.beginScram(ScramSHA256)
+		reply, _, err := e.Step(t.Context(), []byte("n,,n=alice,r=own"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, _, _ := strings.Cut(strings.TrimPrefix(string(reply), "r="), ",")
+		c := u.mu.byName["alice"][ScramSHA256]
+		without := "c=biws,r=" + change("own", sent)
+		salted := saltedPassword(ScramSHA256, password, c.Salt, c.Iterations)
+		proof := macOf(salted, "Client Key")
+		stored := sha256.Sum256(proof)
+		for i, b := range macOf(stored[:], "n=alice,r=own,"+string(reply)+","+without) {
+			proof[i] ^= b
+		}
+		_, _, err = e.Step(t.Context(), []byte(without+",p="+base64.StdEncoding.EncodeToString(proof)))
+		return err
+	}
+	twice := func(own, sent string) string { return own + sent }
+	if err := try(twice, "pw-alice"); err != nil {
+		t.Errorf("the own nonce twice: %v", err)
+	}
+	for name, err := range map[string]error{
+		"a wrong password": try(twice, "wrong"), "no nonce": try(func(string, string) string { return "" }, "pw-alice"),
+		"the own nonce alone": try(func(own, _ string) string { return own }, "pw-alice"), "something before it": try(func(_, sent string) string { return "x" + sent }, "pw-alice"),
+	} {
+		if !errors.Is(err, ErrDenied) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestScram_NobodyIsLetInBySpeakingForAnother(t *testing.T) {
 	u := newWorld(t).knowing("alice", "bob")
 	client, _ := scram.SHA256.NewClientUnprepped("alice", "pw-alice", "bob")

@@ -2,8 +2,11 @@ package auth
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/subtle"
 	"encoding/base64"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/xdg-go/scram"
@@ -11,8 +14,13 @@ import (
 
 // scramExchange is RFC 5802 without channel binding, as Kafka's clients speak it. Each has a nonce of its own, so that what was
 // recorded of another one proves nothing.
+//
+// The library reads the first message. The last one is checked here, since it is stricter than Kafka: librdkafka (that of Debian's kcat,
+// among others) puts its own nonce before the one that it was sent, which has it in front already, and Kafka takes that.
 type scramExchange struct {
 	conversation *scram.ServerConversation
+	mechanism    string
+	first, reply string // messages of the first step
 	found        bool
 	credential   *Credential
 	unavailable  bool
@@ -22,7 +30,7 @@ type scramExchange struct {
 const nonceBytes = 24
 
 func (u *Users) beginScram(mechanism string) Exchange {
-	e := &scramExchange{}
+	e := &scramExchange{mechanism: mechanism}
 	server, err := scram.HashGeneratorFcn(scramHash(mechanism)).NewServer(func(name string) (scram.StoredCredentials, error) {
 		c, found, err := u.lookup(name, mechanism)
 		if err != nil {
@@ -53,20 +61,62 @@ func (e *scramExchange) Step(_ context.Context, message []byte) ([]byte, *Identi
 	if e.steps > 2 || !utf8.Valid(message) {
 		return nil, nil, ErrMalformed
 	}
-	reply, err := e.conversation.Step(string(message))
-	switch {
-	case e.unavailable:
-		return nil, nil, ErrNotNow
-	case err != nil && e.steps == 1:
-		return nil, nil, ErrMalformed
-	case err != nil:
-		return nil, nil, ErrDenied
-	case e.steps == 1:
+	if e.steps == 1 {
+		reply, err := e.conversation.Step(string(message))
+		switch {
+		case e.unavailable:
+			return nil, nil, ErrNotNow
+		case err != nil:
+			return nil, nil, ErrMalformed
+		}
+		e.first, e.reply = string(message), reply
 		return []byte(reply), nil, nil
 	}
+	if e.credential == nil {
+		return nil, nil, ErrMalformed
+	}
+	signature, proven := e.final(string(message))
 	name := e.conversation.Username()
-	if authzid := e.conversation.AuthzID(); !e.conversation.Valid() || !e.found || authzid != "" && authzid != name {
+	if authzid := e.conversation.AuthzID(); !proven || !e.found || authzid != "" && authzid != name {
 		return nil, nil, ErrDenied
 	}
-	return []byte(reply), &Identity{Principal: User(name), credential: e.credential}, nil
+	return []byte("v=" + signature), &Identity{Principal: User(name), credential: e.credential}, nil
+}
+
+// final checks the proof (RFC 5802, section 3) and gives the server's signature.
+func (e *scramExchange) final(message string) (signature string, proven bool) {
+	cut := strings.LastIndex(message, ",p=")
+	parts := strings.SplitN(e.first, ",", 3) // flag, authzid, bare message; the library has checked that they are there
+	if cut < 0 || len(parts) != 3 {
+		return "", false
+	}
+	withoutProof := message[:cut]
+	proof, err := base64.StdEncoding.DecodeString(message[cut+len(",p="):])
+	fields := strings.Split(withoutProof, ",")
+	header := "c=" + base64.StdEncoding.EncodeToString([]byte(parts[0]+","+parts[1]+","))
+	if err != nil || len(fields) < 2 || fields[0] != header || !e.isNonce(fields[1]) {
+		return "", false
+	}
+	h := scramHash(e.mechanism)
+	sign := func(key []byte) []byte {
+		m := hmac.New(h, key)
+		m.Write([]byte(parts[2] + "," + e.reply + "," + withoutProof))
+		return m.Sum(nil)
+	}
+	clientKey := sign(e.credential.StoredKey)
+	if len(proof) != len(clientKey) {
+		return "", false
+	}
+	subtle.XORBytes(clientKey, clientKey, proof)
+	digest := h()
+	digest.Write(clientKey)
+	return base64.StdEncoding.EncodeToString(sign(e.credential.ServerKey)), hmac.Equal(digest.Sum(nil), e.credential.StoredKey)
+}
+
+// isNonce takes the nonce that was sent, also with the client's own before it.
+func (e *scramExchange) isNonce(field string) bool {
+	sent, _, _ := strings.Cut(e.reply, ",") // r=…
+	bare := strings.SplitN(e.first, ",", 3)[2]
+	own, _, _ := strings.Cut(bare[strings.Index(bare, ",r=")+1:], ",")
+	return field == sent || field == own+strings.TrimPrefix(sent, "r=")
 }
