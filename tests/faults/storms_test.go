@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,7 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
 // busy stands before MinIO and refuses two of three requests, as S3 does when there are too many.
@@ -116,7 +120,7 @@ func (s *stage) etcdctl() (*clientv3.Client, context.Context, func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // defragmenting waits for a busy disk
 	return c, ctx, func() { cancel(); c.Close() }
 }
 
@@ -158,6 +162,7 @@ func (s *stage) moveLeader(r *rand.Rand) error {
 // fillEtcd writes one key until etcd takes nothing more, and brings it back as docs/OPERATIONS.md says.
 func fillEtcd(s *stage, _ *rand.Rand) func() {
 	c, ctx, done := s.etcdctl()
+	defer done()
 	var err error
 	for n := 0; err == nil; n++ {
 		_, err = c.Put(ctx, "filler", strings.Repeat("x", 1<<20))
@@ -170,10 +175,11 @@ func fillEtcd(s *stage, _ *rand.Rand) func() {
 	}
 	lasts(5 * time.Second)
 	return func() {
-		defer done()
-		if err := s.empty(ctx, c); err != nil {
-			s.t.Fatalf("bring a full etcd back: %v", err)
-		}
+		harness.Await(s.t, 5*time.Minute, "bring a full etcd back", func() error {
+			c, ctx, done := s.etcdctl()
+			defer done()
+			return s.empty(ctx, c)
+		})
 	}
 }
 
@@ -182,7 +188,7 @@ func (s *stage) empty(ctx context.Context, c *clientv3.Client) error {
 	if err != nil {
 		return fmt.Errorf("read the revision: %w", err)
 	}
-	if _, err := c.Compact(ctx, got.Header.Revision, clientv3.WithCompactPhysical()); err != nil {
+	if _, err := c.Compact(ctx, got.Header.Revision, clientv3.WithCompactPhysical()); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return fmt.Errorf("compact: %w", err)
 	}
 	for _, m := range s.etcd {
