@@ -58,10 +58,11 @@ func Open(ctx context.Context) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
+	bucket, keys := crashing(store, kv)
 	topics := topic.DefaultSettings()
 	topics.Partitions = p.Config.Partitions
 	p.Environment = invoke.New(invoke.Settings{
-		Store: store, KV: kv, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
+		Store: bucket, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
 		Topics: topics, NewTopicID: newTopicID, NewID: rand.Text, Dial: (&net.Dialer{Timeout: dialTime}).DialContext, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
 	})
 	return p, nil
