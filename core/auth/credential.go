@@ -22,6 +22,8 @@ const (
 	OAuthBearer = "OAUTHBEARER"
 	// Certificate is no SASL mechanism: the client's certificate said it (Kafka calls the protocol SSL).
 	Certificate = "SSL"
+	// IAM is no SASL mechanism: the platform verified it.
+	IAM = "IAM"
 	// Peer is how instances authenticate to each other; it is not listed to clients.
 	Peer = "FIRNLOG-INSTANCE"
 )

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/group/relay"
@@ -46,7 +47,7 @@ func newGroups(e *Environment, keys coordination.Keys) *Groups {
 	g.Visitor = group.NewVisitor(group.Settings{
 		KV: e.KV, Keys: keys, View: e.Stream, Cluster: nobody{}, Now: e.Now, NewID: e.NewID, Log: e.Log, Limits: group.DefaultLimits(),
 	}, e.know)
-	g.relay = relay.New(relay.Settings{Dial: e.Dial})
+	g.relay = relay.New(relay.Settings{Dial: e.Dial, Peers: auth.CallerOf(e.KV, keys, e.Now)})
 	return g
 }
 

@@ -22,6 +22,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // ErrNoHTTP: the event is of another kind.
@@ -54,7 +56,12 @@ type event struct {
 			Method   string `json:"method"`
 			SourceIP string `json:"sourceIp"`
 		} `json:"http"`
-		ELB *json.RawMessage `json:"elb"`
+		ELB        *json.RawMessage `json:"elb"`
+		Authorizer *struct {
+			IAM *struct {
+				UserARN string `json:"userArn"`
+			} `json:"iam"`
+		} `json:"authorizer"`
 	} `json:"requestContext"`
 }
 
@@ -74,7 +81,7 @@ func Serve(ctx context.Context, h http.Handler, raw json.RawMessage, log *slog.L
 	if err := json.Unmarshal(raw, &e); err != nil || e.RequestContext.HTTP == nil && e.HTTPMethod == "" {
 		return nil, ErrNoHTTP
 	}
-	r, err := e.request(ctx)
+	r, err := e.request(e.identify(ctx))
 	if err != nil {
 		return e.reply(plain(http.StatusBadRequest, err.Error())), nil
 	}
@@ -137,6 +144,16 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	r.Host = r.Header.Get("Host")
 	r.RequestURI, r.URL.Host, r.URL.Scheme = target, "", ""
 	return r, nil
+}
+
+// identify takes over who IAM says that it is, where the front checks IAM (AuthType AWS_IAM of a Function URL, or of a route).
+// The platform writes this part of an event; who may invoke the function directly may write it too, but needs no URL.
+func (e *event) identify(ctx context.Context) context.Context {
+	a := e.RequestContext.Authorizer
+	if e.RequestContext.HTTP == nil || a == nil || a.IAM == nil || auth.CheckName(a.IAM.UserARN) != nil {
+		return ctx
+	}
+	return auth.WithIdentity(ctx, &auth.Identity{Principal: auth.User(a.IAM.UserARN), Mechanism: auth.IAM, Host: e.RequestContext.HTTP.SourceIP})
 }
 
 func (e *event) isREST() bool { return e.RequestContext.HTTP == nil && e.RequestContext.ELB == nil }

@@ -30,6 +30,7 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 		UserMetadata:         map[string]string{"x-amz-checksum-crc32c": reader.CRC32C()},
 		DisableContentSha256: true,
 		StorageClass:         objectstore.ClassOf(ctx),
+		ServerSideEncryption: s.encryption,
 	}
 	options.SetMatchETagExcept("*")
 	return s.do(ctx, objectstore.OpPut, key, func(ctx context.Context) error {

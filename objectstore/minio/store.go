@@ -14,6 +14,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 
 	"github.com/firnlog/firnlog/objectstore"
 	"github.com/firnlog/firnlog/objectstore/internal/s3api"
@@ -31,6 +32,8 @@ type Options struct {
 	Region string
 	// Credentials; nil: AWS's usual environment variables and file.
 	Credentials *credentials.Credentials
+	// Encryption at rest: AES256 (SSE-S3) or aws:kms (SSE-KMS), with KMSKey ("": the server's own); empty: the bucket's default.
+	Encryption, KMSKey string
 	// Transport carries the requests; nil: one of the store's own.
 	Transport http.RoundTripper
 }
@@ -40,7 +43,9 @@ type Store struct {
 	core   minio.Core
 	bucket string
 	prefix string // empty, or with a slash at its end
-	region string
+	// encryption is asked for with each object; nil: the bucket's default.
+	encryption encrypt.ServerSide
+	region     string
 }
 
 // Open sends no request.
@@ -74,6 +79,14 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("open bucket %s at %s: %w", o.Bucket, o.Endpoint, err)
 	}
 	s := &Store{core: *core, bucket: o.Bucket, region: region}
+	switch o.Encryption {
+	case "AES256":
+		s.encryption = encrypt.NewSSE()
+	case "aws:kms":
+		if s.encryption, err = encrypt.NewSSEKMS(o.KMSKey, nil); err != nil {
+			return nil, fmt.Errorf("open bucket %s at %s: encryption: %w", o.Bucket, o.Endpoint, err)
+		}
+	}
 	if o.Prefix != "" {
 		s.prefix = o.Prefix + "/"
 	}

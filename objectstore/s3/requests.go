@@ -33,6 +33,8 @@ func (s *Store) Put(ctx context.Context, key string, body ...[]byte) error {
 		ChecksumCRC32C: aws.String(reader.CRC32C()),
 		IfNoneMatch:    aws.String("*"),
 		StorageClass:   types.StorageClass(objectstore.ClassOf(ctx)), // no header when empty
+
+		ServerSideEncryption: s.encryption, SSEKMSKeyId: s.kmsKey,
 	}
 	return s.do(ctx, objectstore.OpPut, key, func(ctx context.Context) error {
 		_, err := s.client.PutObject(ctx, input, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))

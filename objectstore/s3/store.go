@@ -36,6 +36,8 @@ type Options struct {
 	Endpoint string
 	// Credentials; nil: AWS's usual environment variables, files and roles.
 	Credentials aws.CredentialsProvider
+	// Encryption at rest: AES256 (SSE-S3) or aws:kms (SSE-KMS), with KMSKey ("": the account's own); empty: the bucket's default.
+	Encryption, KMSKey string
 	// Transport carries the requests; nil: one of the store's own.
 	Transport http.RoundTripper
 }
@@ -46,6 +48,9 @@ type Store struct {
 	bucket string
 	prefix string // empty, or with a slash at its end
 	region string
+
+	encryption types.ServerSideEncryption
+	kmsKey     *string
 }
 
 // Open reads the environment and the files of AWS; it sends no request.
@@ -71,7 +76,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		// No 100-continue: it costs every large Put a round trip.
 		s.ContinueHeaderThresholdBytes = -1
 	})
-	s := &Store{client: client, bucket: o.Bucket, region: cfg.Region}
+	s := &Store{client: client, bucket: o.Bucket, region: cfg.Region, encryption: types.ServerSideEncryption(o.Encryption)}
+	if o.KMSKey != "" {
+		s.kmsKey = aws.String(o.KMSKey)
+	}
 	if o.Prefix != "" {
 		s.prefix = o.Prefix + "/"
 	}

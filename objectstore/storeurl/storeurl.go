@@ -5,6 +5,7 @@
 //	s3://bucket/prefix?region=…&endpoint=…             package s3 (AWS, or endpoint=http://HOST:PORT)
 //	minio://HOST:PORT/bucket/prefix?tls=false&region=… package minio
 //
+// sse=AES256 or sse=aws:kms (with kms-key=ID) asks for encryption at rest with each object; default: what the bucket says.
 // create=true creates the bucket if it is missing. Credentials come from the
 // usual AWS environment variables and files, never from the URL.
 //
@@ -55,6 +56,7 @@ func openS3(ctx context.Context, u *storeURL) (objectstore.Store, error) {
 	store, err := s3.Open(ctx, s3.Options{
 		Bucket: u.bucket, Prefix: u.prefix,
 		Region: u.query.Get("region"), Endpoint: u.query.Get("endpoint"),
+		Encryption: u.query.Get("sse"), KMSKey: u.query.Get("kms-key"),
 	})
 	if err != nil {
 		return nil, err
@@ -71,6 +73,7 @@ func openS3(ctx context.Context, u *storeURL) (objectstore.Store, error) {
 func openMinIO(ctx context.Context, u *storeURL) (objectstore.Store, error) {
 	store, err := minio.Open(minio.Options{
 		Endpoint: u.Host, TLS: u.tls, Bucket: u.bucket, Prefix: u.prefix, Region: u.query.Get("region"),
+		Encryption: u.query.Get("sse"), KMSKey: u.query.Get("kms-key"),
 	})
 	if err != nil {
 		return nil, err
@@ -150,7 +153,7 @@ func (u *storeURL) checkS3() error {
 	if u.Host == "" || u.Port() != "" {
 		return errors.New("write s3://bucket/prefix?region=…, for other stores with &endpoint=http://HOST:PORT")
 	}
-	if err := u.checkQuery("region", "endpoint", "create"); err != nil {
+	if err := u.checkQuery("region", "endpoint", "create", "sse", "kms-key"); err != nil {
 		return err
 	}
 	if raw := u.query.Get("endpoint"); raw != "" {
@@ -174,7 +177,7 @@ func (u *storeURL) checkMinIO() error {
 	if host, _, err := net.SplitHostPort(u.Host); err == nil && host == "" {
 		return errors.New("no host: write minio://HOST:PORT/bucket/prefix")
 	}
-	if err := u.checkQuery("tls", "region", "create"); err != nil {
+	if err := u.checkQuery("tls", "region", "create", "sse", "kms-key"); err != nil {
 		return err
 	}
 	var err error
@@ -205,6 +208,9 @@ func (u *storeURL) checkQuery(allowed ...string) error {
 		if len(u.query[name]) > 1 {
 			return fmt.Errorf("parameter %q is given more than once", name)
 		}
+	}
+	if sse := u.query.Get("sse"); u.query.Has("sse") && sse != "AES256" && sse != "aws:kms" || u.query.Has("kms-key") && sse != "aws:kms" {
+		return errors.New("encryption: write sse=AES256, or sse=aws:kms with kms-key=ID if it is not the default key")
 	}
 	var err error
 	u.create, err = u.flag("create", false)

@@ -55,10 +55,6 @@ func TestJava_EachMechanism(t *testing.T) {
 	root := g.java(t, "SCRAM-SHA-512", scram("root", rootPassword))
 	apachekafka.Run(t, nil, apachekafka.Configs, "--bootstrap-server", g.sasl, "--command-config", root, "--alter", "--entity-type", "users", "--entity-name", "alice",
 		"--add-config", "SCRAM-SHA-256=[iterations=8192,password=pw-alice],SCRAM-SHA-512=[password=pw-alice]").Must(t)
-	out := apachekafka.Run(t, nil, apachekafka.Configs, "--bootstrap-server", g.sasl, "--command-config", root, "--describe", "--entity-type", "users", "--entity-name", "alice").Must(t)
-	if !strings.Contains(out, "SCRAM-SHA-256=iterations=8192") || strings.Contains(out, "pw-alice") {
-		t.Errorf("kafka-configs --describe: %s", out)
-	}
 	roundTrip(t, g.sasl, g.java(t, "SCRAM-SHA-256", scram("alice", "pw-alice")), "scram-256")
 	roundTrip(t, g.sasl, g.java(t, "PLAIN", plain("alice", "pw-alice")), "plain")
 	refused(t, g.sasl, g.java(t, "SCRAM-SHA-512", scram("alice", "wrong")), "SaslAuthenticationException")
