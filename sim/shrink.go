@@ -86,6 +86,11 @@ func Shrink(t *testing.T, failed *Report, most time.Duration) *Smaller {
 	return best
 }
 
+// bad says that something is wrong.
+func (r *Report) bad() bool {
+	return len(r.Violations) > 0 || r.Queue != nil && !r.Queue.Good()
+}
+
 // checker that a history failed by; "": it holds.
 func (r *Report) checker() string {
 	switch {

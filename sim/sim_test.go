@@ -15,11 +15,6 @@ var (
 	metaFlag   = flag.Int("meta", 4, "run so many seeds twice")
 )
 
-// bad says that something is wrong.
-func (r *Report) bad() bool {
-	return len(r.Violations) > 0 || r.Queue != nil && !r.Queue.Good()
-}
-
 // explain prints what a history did, and for a violation the calls that led to it.
 func explain(t *testing.T, r *Report) {
 	c := r.Counts
