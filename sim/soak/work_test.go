@@ -133,9 +133,9 @@ func TestReport_IsWrittenIntoItsBlockAlone(t *testing.T) {
 			t.Errorf("%q is not in %s", want, report)
 		}
 	}
-	document := "before\n" + blockBegin + "\nold\n" + blockEnd + "\nafter\n"
+	document := "before\n" + blockBegin + "\nstale\n" + blockEnd + "\nafter\n"
 	got, err := Replace(document, report)
-	if err != nil || strings.Contains(got, "old") || !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "\nafter\n") {
+	if err != nil || strings.Contains(got, "stale") || !strings.HasPrefix(got, "before\n") || !strings.HasSuffix(got, "\nafter\n") {
 		t.Errorf("%s, %v", got, err)
 	}
 	if _, err := Replace("nothing", report); !errors.Is(err, ErrNoBlock) {
