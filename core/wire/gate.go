@@ -198,9 +198,6 @@ func (c *conn) mayRequest(r *request) error {
 	return nil
 }
 
-// identity is who sent a request.
-func (c *caller) identity() *auth.Identity { return c.conn.session.Load().Identity }
-
 // may asks the authorizer.
 func (s *Server) may(ctx context.Context, op auth.Operation, on auth.Resource) bool {
 	return auth.Ask(ctx, s.guards.Authorizer, op, on)
