@@ -26,8 +26,8 @@ import (
 const (
 	answerMax   = 30 * time.Second // until the server has answered all that it will, and closed
 	noticeMax   = 20 * time.Second // until a healthy client has its acknowledgement
-	allocateMax = 1 << 30          // bytes in all, also those that were free again at once
-	heapMax     = 700 << 20        // bytes that stay
+	allocateMax = 64 << 20         // bytes in all, also those that were free again at once; 0.8 MiB is the most that was seen
+	heapMax     = 256 << 20        // bytes that stay when it has ended
 )
 
 // logged keeps what a server says.
