@@ -41,7 +41,7 @@ func (s *State) Report() string {
 			sum.add(t)
 		}
 	}
-	fmt.Fprintf(&b, "\n| workload | histories | simulated hours | operations | transactions ended | faults | hours of one processor | wrong |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "\n| workload | histories | simulated hours | operations | transactions ended | faults | hours of wall time, all workers | wrong |\n|---|---|---|---|---|---|---|---|\n")
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		s.row(&b, name, all[name])
 	}
