@@ -168,3 +168,24 @@ func TestSchedule_InvokesInItsTimeAndGoesOnAfterAFailure(t *testing.T) {
 		}
 	})
 }
+
+func TestRun_WaitsForALockOfAProcessThatIsJustEnding(t *testing.T) {
+	dir := t.TempDir()
+	held, err := lockDir(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { held.Close() })
+	again, err := lockDir(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if _, err := newStateFile(dir, &State{}); err != nil { // now somebody lives who holds it
+		t.Fatal(err)
+	}
+	if other, err := lockDir(t.Context(), dir); !errors.Is(err, ErrRunning) {
+		other.Close()
+		t.Errorf("the lock was given twice: %v", err)
+	}
+}

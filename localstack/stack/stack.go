@@ -106,11 +106,9 @@ func (s *Stack) Run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o700); err != nil {
 		return fmt.Errorf("folder of the stack: %w", err)
 	}
-	lock, err := fileutil.TryLockFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
-	if errors.Is(err, fileutil.ErrLocked) {
-		return fmt.Errorf("%w: %s", ErrRunning, dir)
-	} else if err != nil {
-		return fmt.Errorf("lock %s: %w", dir, err)
+	lock, err := lockDir(ctx, dir)
+	if err != nil {
+		return err
 	}
 	defer lock.Close()
 	old, err := readState(dir)
@@ -130,6 +128,28 @@ func (s *Stack) Run(ctx context.Context) error {
 		s.file.stopped()
 	}()
 	return s.up(running)
+}
+
+// lockDir makes this process the one that runs the stack of a folder. One that was killed a moment ago may hold the lock for as long as
+// the system takes to end it.
+func lockDir(ctx context.Context, dir string) (*fileutil.LockedFile, error) {
+	const patience = 10 * time.Second
+	for begin := time.Now(); ; {
+		lock, err := fileutil.TryLockFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
+		switch _, down := Look(dir); {
+		case err == nil:
+			return lock, nil
+		case !errors.Is(err, fileutil.ErrLocked):
+			return nil, fmt.Errorf("lock %s: %w", dir, err)
+		case down == nil || time.Since(begin) > patience:
+			return nil, fmt.Errorf("%w: %s", ErrRunning, dir)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pollEvery):
+		}
+	}
 }
 
 // up starts everything and waits for the end of ctx.
