@@ -119,6 +119,11 @@ figures: stack-tools ## time of starts and restarts, cost of more brokers, memor
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -v -run 'TestFigures|TestIdle|TestStuck' ./tests/stack/ | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+.PHONY: figures-functions
+figures-functions: stack-tools ## functions cold, after a minute frozen without any broker, 50 at once, and beside brokers that commit 500 times a second (6 minutes)
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 20m -v -run 'TestFunctions_(EveryOne|FrozenUntil|ColdBeside)' ./tests/stack/ -args -freeze=60s -at-once=50 -rate=500 -busy=120s | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: figures-transactions
 figures-transactions: stack-tools apache-kafka ## time of ending a transaction over 1, 100 and 5,000 partitions, beside Apache Kafka (4 minutes)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
