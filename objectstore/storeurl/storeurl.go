@@ -6,6 +6,7 @@
 //	minio://HOST:PORT/bucket/prefix?tls=false&region=… package minio
 //
 // sse=AES256 or sse=aws:kms (with kms-key=ID) asks for encryption at rest with each object; default: what the bucket says.
+// model=s3-standard or model=s3-express makes requests take as long as they would there (package modelled), for measurements.
 // create=true creates the bucket if it is missing. Credentials come from the
 // usual AWS environment variables and files, never from the URL.
 //
@@ -17,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"path"
@@ -28,6 +30,7 @@ import (
 	"github.com/firnlog/firnlog/objectstore/disk"
 	"github.com/firnlog/firnlog/objectstore/memory"
 	"github.com/firnlog/firnlog/objectstore/minio"
+	"github.com/firnlog/firnlog/objectstore/modelled"
 	"github.com/firnlog/firnlog/objectstore/s3"
 )
 
@@ -40,6 +43,14 @@ func Open(ctx context.Context, rawURL string) (objectstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	store, err := open(ctx, u)
+	if err != nil || u.model == nil {
+		return store, err
+	}
+	return modelled.New(store, *u.model, objectstore.SystemClock(), rand.Uint64()), nil //nolint:gosec // no secret
+}
+
+func open(ctx context.Context, u *storeURL) (objectstore.Store, error) {
 	switch u.Scheme {
 	case "memory":
 		return memory.New(), nil
@@ -92,6 +103,7 @@ type storeURL struct {
 	query          url.Values
 	bucket, prefix string
 	create, tls    bool
+	model          *modelled.Model
 }
 
 // parse checks all that can be checked without a store. Its errors do not repeat a URL that
@@ -202,8 +214,8 @@ func (u *storeURL) setPrefix(prefix string) error {
 // checkQuery refuses parameters that are misspelt or given twice, and reads create.
 func (u *storeURL) checkQuery(allowed ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(u.query)) {
-		if !slices.Contains(allowed, name) {
-			return fmt.Errorf("parameter %q is not known here: allowed are %q", name, allowed)
+		if !slices.Contains(allowed, name) && name != "model" {
+			return fmt.Errorf("parameter %q is not known here: allowed are %q", name, append(allowed, "model"))
 		}
 		if len(u.query[name]) > 1 {
 			return fmt.Errorf("parameter %q is given more than once", name)
@@ -212,9 +224,24 @@ func (u *storeURL) checkQuery(allowed ...string) error {
 	if sse := u.query.Get("sse"); u.query.Has("sse") && sse != "AES256" && sse != "aws:kms" || u.query.Has("kms-key") && sse != "aws:kms" {
 		return errors.New("encryption: write sse=AES256, or sse=aws:kms with kms-key=ID if it is not the default key")
 	}
+	if err := u.setModel(); err != nil {
+		return err
+	}
 	var err error
 	u.create, err = u.flag("create", false)
 	return err
+}
+
+func (u *storeURL) setModel() error {
+	if !u.query.Has("model") {
+		return nil
+	}
+	m, ok := modelled.Find(u.query.Get("model"))
+	if !ok {
+		return fmt.Errorf("model %q is not known: write model=s3-standard or model=s3-express, or leave it out", u.query.Get("model"))
+	}
+	u.model = &m
+	return nil
 }
 
 func (u *storeURL) flag(name string, otherwise bool) (bool, error) {

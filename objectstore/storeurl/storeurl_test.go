@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestOpen_MemoryAndFile(t *testing.T) {
@@ -16,6 +18,19 @@ func TestOpen_MemoryAndFile(t *testing.T) {
 			t.Errorf("%s: %v", rawURL, err)
 		}
 	}
+}
+
+func TestOpen_AModelTakesItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := Open(t.Context(), "memory:?model=s3-standard")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := store.Put(t.Context(), "a/b", []byte("x")); err != nil || time.Since(start) < 20*time.Millisecond {
+			t.Errorf("put took %v, %v", time.Since(start), err)
+		}
+	})
 }
 
 func TestOpen_S3WithoutRegionSaysWhatToWrite(t *testing.T) {
@@ -88,6 +103,7 @@ func TestParse_BadURLsSayWhatToWrite(t *testing.T) {
 		"data":                           "file:///",
 		"memory:x":                       "nothing after it",
 		"memory:?create=true":            "not known here",
+		"file:///x?model=s3":             "model=s3-standard",
 		"file://data":                    "three slashes",
 		"file:data":                      "three slashes",
 		"file:///a?region=x":             `"region" is not known`,
