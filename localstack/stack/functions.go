@@ -21,7 +21,7 @@ type role struct {
 	url       bool // a Function URL
 	scheduled bool
 	fromQueue bool
-	needs     string // without this variable nothing but the Invoke API invokes it
+	needs     string // without this variable it is left out: it would not start
 	timeout   time.Duration
 }
 
@@ -114,6 +114,9 @@ func (s *Stack) addRole(ctx context.Context, f *functions, p *ports, r role, env
 		f.missing = append(f.missing, r.name)
 		return nil
 	}
+	if r.needs != "" && !slices.ContainsFunc(env, func(one string) bool { return strings.HasPrefix(one, r.needs+"=") }) {
+		return nil
+	}
 	s.add(f, r, program, env)
 	if r.url {
 		url, err := f.service.ListenURL(address, r.name)
@@ -122,7 +125,7 @@ func (s *Stack) addRole(ctx context.Context, f *functions, p *ports, r role, env
 		}
 		f.urls[r.name] = url
 	}
-	if r.scheduled && (r.needs == "" || slices.ContainsFunc(env, func(one string) bool { return strings.HasPrefix(one, r.needs+"=") })) {
+	if r.scheduled {
 		f.scheduled = append(f.scheduled, r.name)
 		f.feeds.Go(func() {
 			(&schedule{Name: r.name, Every: s.Every, Invoke: f.invoker(r.name), Now: time.Now, Log: s.Log}).run(ctx)

@@ -54,13 +54,12 @@ func buildFunctions(t *testing.T) map[string]string {
 func TestFunctions_EveryOneStartsFastAndSmall(t *testing.T) {
 	const times, initMax, peakMax = 5, time.Second, 64 << 20
 	c := harness.StartCluster(t, harness.Options{Brokers: 1})
-	f := startFunctionsOn(t, functionsEnv(c), 1)
+	f := startFunctionsOn(t, append(functionsEnv(c), "FIRNLOG_DELIVER_FUNCTION=none", "FIRNLOG_DELIVER_TOPICS=t", "FIRNLOG_DELIVER_WAIT=1ms", "AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:1"), 1)
 	createTopic(t, c.Seeds(), 1, nil, "t")
 	events := map[string]string{
 		"producer": `{"topic":"t","format":"text","records":[{"value":"v"}]}`,
 		"consumer": `{"version":"2.0","rawPath":"/topics/t/partitions/0/records","rawQueryString":"offset=0&timeout=0","requestContext":{"http":{"method":"GET"}}}`,
 		"admin":    `{"version":"2.0","rawPath":"/v3/clusters","requestContext":{"http":{"method":"GET"}}}`,
-		"deliver":  `{"function":"none","topics":["t"]}`,
 	}
 	var rows [][2]string
 	for _, name := range slices.Sorted(maps.Keys(buildFunctions(t))) {
