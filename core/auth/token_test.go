@@ -63,9 +63,13 @@ func (i *issuer) set() []byte {
 			"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(k.E)).Bytes()),
 		})
 	}
+	list = append(list, map[string]string{"kty": "oct", "kid": "shared", "k": base64.RawURLEncoding.EncodeToString(sharedKey())})
 	out, _ := json.Marshal(map[string]any{"keys": list})
 	return out
 }
+
+// sharedKey stands in the key set: a mistake of an issuer that must not let anybody in.
+func sharedKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
 func (i *issuer) claims(change ...func(jwt.MapClaims)) jwt.MapClaims {
 	c := jwt.MapClaims{"iss": "iss", "aud": "firnlog", "sub": "alice", "exp": i.now.Add(time.Hour).Unix(), "iat": i.now.Unix()}
@@ -118,11 +122,12 @@ func TestTokens_WhatDoesNotFitIsDenied(t *testing.T) {
 		"not yet": with("nbf", i.now.Add(time.Minute).Unix()), "from the future": with("iat", i.now.Add(time.Minute).Unix()),
 		"another audience": with("aud", "other"), "no audience": without("aud"), "another issuer": with("iss", "evil"), "no issuer": without("iss"),
 		"nobody": without("sub"), "an empty name": with("sub", ""), "a name that is none": with("sub", 7), "a control character": with("sub", "a\nb"),
-		"a stranger's key":         sign(t, jwt.SigningMethodRS256, "one", stranger, i.claims()),
-		"none":                     sign(t, jwt.SigningMethodNone, "one", jwt.UnsafeAllowNoneSignatureType, i.claims()),
-		"HMAC with the public key": sign(t, jwt.SigningMethodHS256, "one", public, i.claims()),
-		"HMAC without kid":         sign(t, jwt.SigningMethodHS256, "", public, i.claims()),
-		"cut":                      good[:len(good)-10], "another algorithm than the key's": sign(t, jwt.SigningMethodPS256, "one", key, i.claims()),
+		"a stranger's key":           sign(t, jwt.SigningMethodRS256, "one", stranger, i.claims()),
+		"none":                       sign(t, jwt.SigningMethodNone, "one", jwt.UnsafeAllowNoneSignatureType, i.claims()),
+		"HMAC with the public key":   sign(t, jwt.SigningMethodHS256, "one", public, i.claims()),
+		"HMAC with a key of the set": sign(t, jwt.SigningMethodHS256, "shared", sharedKey(), i.claims()),
+		"HMAC without kid":           sign(t, jwt.SigningMethodHS256, "", public, i.claims()),
+		"cut":                        good[:len(good)-10], "another algorithm than the key's": sign(t, jwt.SigningMethodPS256, "one", key, i.claims()),
 		"nothing": "", "words": "a.b.c", "huge": good + string(make([]byte, tokenBytesMax)),
 	} {
 		if id, err := i.started.Verify(t.Context(), text); !errors.Is(err, ErrDenied) || id != nil {

@@ -2,12 +2,14 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/coordination/memory"
 )
 
 func TestUsers_WhatIsStoredHoldsNoPassword(t *testing.T) {
@@ -121,18 +123,30 @@ func TestUsers_WhatWasReadInOneEraIsNotWrittenInAnother(t *testing.T) {
 	u := w.knowing("alice")
 	etcd := &rebuilding{KV: w.kv}
 	u.KV = etcd
-	refused := 0
-	etcd.then = func() {
-		w.put(w.keys.Format(), `{"era":"two"}`)
-		refused++
+	restored := newWorld(t) // its alice has the very revision that she had in the lost one
+	fresh, err := NewCredential(rand.Reader, ScramSHA512, "restored", IterationsMin)
+	if err != nil {
+		t.Fatal(err)
 	}
-	w.set(u, "alice", "new")
-	if refused != 1 {
-		t.Fatal("nothing was restored meanwhile")
+	restored.kv = memory.New(memory.Settings{})
+	restored.put(restored.keys.Format(), `{"era":"two"}`)
+	if err := restored.users().Change(t.Context(), "alice", map[string]*Credential{ScramSHA512: fresh}); err != nil {
+		t.Fatal(err)
 	}
-	res, err := w.kv.Commit(t.Context(), []coordination.Guard{coordination.ValueIs(w.keys.Format(), []byte(`{"era":"two"}`))}, nil, w.keys.Format())
-	if err != nil || !res.Committed {
-		t.Errorf("%+v, %v", res, err)
+	etcd.then = func() { etcd.KV = restored.kv }
+	changed, err := NewCredential(rand.Reader, ScramSHA256, "changed", IterationsMin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Change(t.Context(), "alice", map[string]*Credential{ScramSHA256: changed}); err != nil {
+		t.Fatal(err)
+	}
+	snap, err := restored.kv.Get(t.Context(), restored.keys.User("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := decodeUser(snap.Items[0].Value); err != nil || !now[ScramSHA512].equal(fresh) || !now[ScramSHA256].equal(changed) {
+		t.Errorf("%+v, %v: what was read in the old era was written over what was restored", now, err)
 	}
 }
 
