@@ -20,8 +20,9 @@ const module = "github.com/firnlog/firnlog/"
 // packages of lower layers, never of its own or a higher one. A name stands for the folder and
 // all below it, unless a longer one fits.
 var layers = [][]string{
-	{"cmd", "functions", "sim", "bench"},
+	{"cmd", "functions", "sim", "bench/compare"},
 	{"tests"},
+	{"bench"},
 	{"core/broker", "core/invoke", "core/maintain", "core/coretest"},
 	{"core/wire", "core/rest", "core/deliver"},
 	{"core/consume"},

@@ -8,6 +8,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -27,18 +28,26 @@ type Work struct {
 	Linger     time.Duration // negative: as the client does by default
 	Plain      bool          // without idempotence
 	Rate       int           // records a second over all clients; 0: as fast as they are taken
+
+	made bool // the topic
 }
 
-// records is how many it takes to write the bytes.
-func (w *Work) records() int { return int(max(1, w.Bytes/int64(w.ValueBytes))) }
+// each is how many records a client writes.
+func (w *Work) each() int { return int(max(1, w.Bytes/int64(w.ValueBytes)/int64(w.Clients))) }
+
+// Records is how many all of them write.
+func (w *Work) Records() int { return w.each() * w.Clients }
 
 // MakeTopic makes the topic and waits until each partition answers.
 func (w *Work) MakeTopic(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.Kafka...))
+	client, err := w.client()
 	if err != nil {
-		return fmt.Errorf("connect to %v: %w", w.Kafka, err)
+		return err
 	}
 	defer client.Close()
+	if err := reach(ctx, client); err != nil {
+		return fmt.Errorf("no broker answers at %v: %w", w.Kafka, err)
+	}
 	admin := kadm.NewClient(client)
 	made, err := admin.CreateTopic(ctx, int32(w.Partitions), 1, nil, w.Topic) //nolint:gosec // a count from the command line
 	if err != nil {
@@ -47,16 +56,43 @@ func (w *Work) MakeTopic(ctx context.Context) error {
 	if made.Err != nil {
 		return fmt.Errorf("create topic %q: %w", w.Topic, made.Err)
 	}
+	w.made = true
 	for {
 		ends, err := admin.ListEndOffsets(ctx, w.Topic)
 		if err == nil && ends.Error() == nil && len(ends[w.Topic]) == w.Partitions {
 			return nil
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
 			return fmt.Errorf("await topic %q: %w", w.Topic, ctx.Err())
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// reach asks for an answer soon: everything else is tried until ctx ends.
+func reach(ctx context.Context, client *kgo.Client) error {
+	const soon = 15 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	return client.Ping(ctx)
+}
+
+// RemoveTopic deletes the topic that MakeTopic made.
+func (w *Work) RemoveTopic(ctx context.Context) error {
+	if !w.made {
+		return nil
+	}
+	client, err := w.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	gone, err := kadm.NewClient(client).DeleteTopic(ctx, w.Topic)
+	if err = errors.Join(err, gone.Err); err != nil {
+		return fmt.Errorf("remove topic %q (remove it by hand): %w", w.Topic, err)
+	}
+	return nil
 }
 
 // client connects with what the work says and the given options.

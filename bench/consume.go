@@ -15,23 +15,18 @@ type Reader struct {
 	client *kgo.Client
 }
 
-// NewReader reads from the first record, or, at the tail, what comes after now.
-func NewReader(ctx context.Context, w *Work, tail bool) (*Reader, error) {
-	from := kgo.NewOffset().AtStart()
-	if tail {
-		from = kgo.NewOffset().AtEnd()
-	}
-	client, err := w.client(kgo.ConsumeTopics(w.Topic), kgo.ConsumeResetOffset(from), kgo.FetchMaxWait(500*time.Millisecond))
+// NewReader reads from the first record. Of a topic that is still empty that is its tail: it is in place when NewReader returns.
+func NewReader(ctx context.Context, w *Work, empty bool) (*Reader, error) {
+	client, err := w.client(kgo.ConsumeTopics(w.Topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{w: w, client: client}
-	if tail { // it is in place once it has asked for what is not there yet
+	if empty {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		client.PollFetches(short)
 	}
-	return r, nil
+	return &Reader{w: w, client: client}, nil
 }
 
 // Close ends it.

@@ -28,7 +28,7 @@ const stampBytes = 8
 // Produce writes the bytes of the work and waits until all are acknowledged. An error of any record is the result.
 func Produce(ctx context.Context, w *Work) (*Flow, error) {
 	values, flow := w.values(), &Flow{Times: &Times{}}
-	each := w.records() / w.Clients
+	each := w.each()
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
 	began := time.Now()
@@ -79,11 +79,10 @@ func (s *sender) send(ctx context.Context, number, count int, began time.Time) {
 		if ctx.Err() != nil || s.failed.Load() != nil {
 			break
 		}
-		s.pace(ctx, i, began)
 		binary.BigEndian.PutUint64(key[:], uint64(i)) //nolint:gosec // a count
-		sent := time.Now()
+		sent := s.pace(ctx, i, began)
 		value := s.values[(i+number)%len(s.values)]
-		if s.w.Rate > 0 { // of few records a second each can bear its own time
+		if s.w.Rate > 0 && len(value) >= stampBytes { // of few records a second each can bear its own time
 			value = append([]byte(nil), value...)
 			binary.BigEndian.PutUint64(value[:stampBytes], uint64(sent.UnixNano())) //nolint:gosec // after 1970
 		}
@@ -100,10 +99,11 @@ func (s *sender) send(ctx context.Context, number, count int, began time.Time) {
 	}
 }
 
-// pace waits until record i is due. Records that are late are sent at once, and their wait counts from when they are sent.
-func (s *sender) pace(ctx context.Context, i int, began time.Time) {
+// pace waits until record i is due and gives the time from which its wait counts: when it was due. One that is sent late, because
+// the broker took so long with those before, waits since then all the same.
+func (s *sender) pace(ctx context.Context, i int, began time.Time) time.Time {
 	if s.w.Rate == 0 {
-		return
+		return time.Now()
 	}
 	due := began.Add(time.Duration(i) * time.Second * time.Duration(s.w.Clients) / time.Duration(s.w.Rate))
 	if wait := time.Until(due); wait > 0 {
@@ -112,4 +112,5 @@ func (s *sender) pace(ctx context.Context, i int, began time.Time) {
 		case <-ctx.Done():
 		}
 	}
+	return due
 }

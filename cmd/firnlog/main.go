@@ -21,6 +21,7 @@ type commands struct {
 	Fsck    fsckCommand    `cmd:"" help:"Check that what etcd says, what manifests say and what lies in the object store are one; also beside running brokers."`
 	Inspect inspectCommand `cmd:"" help:"Show a segment, settled object, manifest, commit, head, topic, backup or journal object."`
 	Cost    costCommand    `cmd:"" help:"Reckon what topics cost a month, and what the same would cost on replicated disks."`
+	Bench   benchCommand   `cmd:"" help:"Put a load on any Kafka-compatible broker and measure throughput, latency, CPU and requests."`
 	Topic   topicCommands  `cmd:"" help:"List, make, show, delete and fork topics of a running cluster."`
 	Stack   stackCommands  `cmd:"" help:"Run everything on this machine as it runs in a cloud: MinIO, etcd, brokers, the functions, a queue."`
 	User    userCommands   `cmd:"" help:"Add, list and remove users, in etcd."`

@@ -47,6 +47,15 @@ func Count(ctx context.Context, client *http.Client, addresses []string, now tim
 	return r, nil
 }
 
+// Counted reads the counters of one running broker: requests to the object store since it was started, by kind.
+func Counted(ctx context.Context, client *http.Client, address string) (Requests, error) {
+	_, counts, err := scrape(ctx, client, address, time.Now())
+	if err != nil {
+		return Requests{}, fmt.Errorf("metrics of %s: %w", address, err)
+	}
+	return Requests{Put: counts["put"], Get: counts["get"], List: counts["list"], Delete: counts["delete"], Counted: true, How: "counted"}, nil
+}
+
 // scrapeMax bounds an answer of /metrics.
 const scrapeMax = 16 << 20
 
