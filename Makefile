@@ -75,6 +75,7 @@ test-differential: apache-kafka ## the same requests to firnlog and to Apache Ka
 .PHONY: test-tools
 test-tools: apache-kafka build ## Apache Kafka's command-line tools against firnlog dev
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m -skip TestFigures ./tests/apachekafka
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m ./tests/auth
 
 .PHONY: sim
 sim: ## the simulated histories of one seed: make sim SEED=n
