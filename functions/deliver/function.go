@@ -28,8 +28,8 @@ type function struct {
 }
 
 const (
-	// memberLife is how long partitions of an invocation that died wait for others. A living one says every second that it lives.
-	memberLife = 45 * time.Second
+	// memberLife, and what it waits for records, is how long the seat of an invocation that died stays. A living one says more often that it lives.
+	memberLife = 30 * time.Second
 	// closing is kept for the last commit and for leaving the group.
 	closing = 2 * time.Second
 	// lastTime is for leaving when the invocation's time is used up otherwise.
@@ -80,7 +80,7 @@ func override(raw json.RawMessage, set *config.Deliver) error {
 func (f *function) deliver(ctx context.Context, set config.Deliver) (_ *deliver.Report, err error) {
 	e, name := f.place.Environment, "deliver-"+f.place.NewID()
 	need := stream.Need{AllTopics: set.Pattern() != ""}
-	sub := invoke.Subscription{Pattern: set.Pattern(), Reset: set.Start, Life: memberLife}
+	sub := invoke.Subscription{Pattern: set.Pattern(), Reset: set.Start, Life: memberLife + set.Wait}
 	if !need.AllTopics {
 		sub.Topics = set.Topics
 		need.Topics = append(need.Topics, set.Topics...)

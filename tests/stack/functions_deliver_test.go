@@ -212,19 +212,20 @@ func TestDeliver_ToAFunctionThatFailsExitsHangsAndIsThrottled(t *testing.T) {
 
 // Dies after the dead letter is durable and before its offset is committed; and again after the function has taken records.
 func TestDeliver_KilledBeforeItsOffsetsAreCommitted(t *testing.T) {
-	c := harness.StartCluster(t, harness.Options{Brokers: 1})
+	c := harness.StartCluster(t, harness.Options{Brokers: 1, Arguments: func(int) []string { return []string{"--group-consumer-session", "10s"} }})
 	d := startDelivery(t, c)
 	d.makeTopic("t", 1)
 	d.makeTopic("dead", 1)
 	d.fill(0, "a", "poison", "b")
 	d.killAfter("commit log/commits/")
 	d.wasKilled("deliver", []byte(`{}`))
-	harness.Await(t, 3*time.Minute, "the partition of the invocation that died is delivered on", func() error {
+	stood := harness.Await(t, 5*time.Minute, "the partition of the invocation that died is delivered on", func() error {
 		if report, _ := d.deliver(`{}`); report.Lag != 0 || report.Partitions == 0 {
 			return fmt.Errorf("%+v", report)
 		}
 		return nil
 	})
+	t.Logf("the partition stood still for %v", stood.Round(time.Second))
 	got := d.took()["t-0"]
 	if slices.Compact(slices.Sorted(slices.Values(got)))[0] != "a" || !slices.Contains(got, "b") || slices.Contains(got, "poison") {
 		t.Errorf("taken %v", got)
