@@ -55,6 +55,7 @@ type crowd struct {
 		sync.Mutex
 		processes int
 		value     queues.Value
+		names     map[int]string           // of processes
 		pulse     map[string]time.Duration // by client: when the newest operation began that succeeded
 		drained   bool
 	}
@@ -70,7 +71,7 @@ func newCrowd(t testing.TB, seeds, libraries []string) *crowd {
 	for _, library := range libraries {
 		c.topics = append(c.topics, inputs(library), results(library))
 	}
-	c.mu.pulse = map[string]time.Duration{}
+	c.mu.names, c.mu.pulse = map[int]string{}, map[string]time.Duration{}
 	admin := kadm.NewClient(c.client())
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -169,11 +170,12 @@ func (c *crowd) step(r *kgo.Record) queues.Step {
 // done notes an operation, and that this client gets on.
 func (c *crowd) done(who string, op queues.Op) {
 	c.Add(op)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.names[op.Process] = who
 	if op.Outcome != queues.Done || len(op.Steps) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.mu.pulse[who] = max(c.mu.pulse[who], op.Start)
 }
 
@@ -214,7 +216,7 @@ func (c *crowd) begin() (stop func(), end func()) {
 		}
 		f := c.startForeign(library)
 		c.foreign = append(c.foreign, f)
-		for _, kind := range foreignKinds() {
+		for _, kind := range foreignKinds(library) {
 			c.live(library + " " + kind)
 		}
 	}

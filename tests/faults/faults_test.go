@@ -5,7 +5,10 @@ package faults
 import (
 	"context"
 	"flag"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +63,10 @@ func run(t *testing.T, list []fault, episodes int) {
 	}
 	stop()
 	report := n.judge(t, end)
+	if !report.Good() {
+		path := filepath.Join(os.TempDir(), fmt.Sprint("faults-", *seedFlag, ".jsonl"))
+		t.Logf("the history is in %s: %v", path, n.keep(path))
+	}
 	run := judged{When: time.Now().UTC().Format(time.RFC3339), Commit: *commitFlag, Seed: *seedFlag, Seconds: int(n.Now().Seconds()), Libraries: n.libraries, Episodes: n.episodes}
 	run.count(report)
 	all, err := tally(*resultsFlag, run)

@@ -30,8 +30,12 @@ type foreign struct {
 }
 
 // foreignKinds are the clients of each program. Their names follow that of the library.
-func foreignKinds() []string {
-	return []string{"plain 0", "idempotent 0", "transactional 0", "reader 0", "reader 1", "transformer 0", "transformer 1"}
+func foreignKinds(library string) []string {
+	all := []string{"idempotent 0", "transactional 0", "reader 0", "reader 1", "transformer 0", "transformer 1"}
+	if library == librdkafka {
+		return append(all, "idempotent 1") // see queues.py
+	}
+	return append(all, "plain 0")
 }
 
 // line is one of a program's.

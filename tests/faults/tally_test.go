@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -117,4 +118,26 @@ func spread(episodes []episode, libraries ...string) string {
 	}
 	slices.Sort(all)
 	return fmt.Sprintf("%.1f / %.1f", all[len(all)/2], all[len(all)-1])
+}
+
+// keep writes a history, one operation a line, for who looks for the cause of a finding.
+func (c *crowd) keep(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("keep the history: %w", err)
+	}
+	out := bufio.NewWriter(file)
+	encoder := json.NewEncoder(out)
+	for _, op := range c.Ops() {
+		if err == nil {
+			err = encoder.Encode(struct {
+				Who string
+				queues.Op
+			}{c.mu.names[op.Process], op})
+		}
+	}
+	if err = errors.Join(err, out.Flush(), file.Close()); err != nil {
+		return fmt.Errorf("keep the history: %w", err)
+	}
+	return nil
 }
