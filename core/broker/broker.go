@@ -85,6 +85,7 @@ const (
 	loadsMax         = 8                // GETs at a time for one fetch
 	responseBytesMax = 55 << 20         // Kafka's fetch.max.bytes of brokers
 	tailAge          = 2 * time.Minute  // how long a segment counts as the tail
+	idleShare        = 10               // of the linger is what a batch waits that comes to an idle instance
 	giveUpAfter      = 30 * time.Second // a commit that etcd surely did not take
 	instanceTTL      = 5 * time.Second  // how long Metadata may name an instance that was killed; renewing writes nothing to etcd
 	drainMax         = 3 * time.Second  // of batches on their way, at a stop
@@ -117,7 +118,7 @@ func New(s Settings) (*Broker, error) {
 	b.txns = b.transactions(keys)
 	b.ingest = ingest.New(ingest.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Transactions: b.txns, Now: time.Now, Log: s.Log.With("part", "ingest"),
-		Linger: s.Linger, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
+		Linger: s.Linger, IdleLinger: s.Linger / idleShare, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
 		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)

@@ -23,6 +23,7 @@ import (
 // Options of an Instance; a zero field is the usual.
 type Options struct {
 	Linger       time.Duration // 10 ms
+	IdleLinger   time.Duration // 0: Linger
 	SegmentBytes int64         // 1 MiB
 	MemoryMax    int64         // 64 MiB
 	UploadsMax   int           // 4
@@ -31,6 +32,8 @@ type Options struct {
 	PageMax      int           // of a bootstrap
 	Upkeep       func(*upkeep.Settings)
 	RunUpkeep    bool
+	// Store decorates the object store, below this instance's faults.
+	Store func(objectstore.Store) objectstore.Store
 }
 
 func (o Options) defaults() Options {
@@ -102,7 +105,11 @@ func (c *Cluster) Build(name string, o Options) *Instance {
 	in.Skew(o.Skew)
 	clock := objectstore.SystemClock()
 	in.KV = coordination.NewFault(c.Etcd, func(op coordination.Op, key string) coordination.Decision { return c.decideKV(name, op, key) }, clock.Sleep)
-	in.Store = objectstore.NewFault(c.Disk, func(op objectstore.Op, key string) objectstore.Decision { return c.decideStore(name, op, key) }, clock)
+	disk := objectstore.Store(c.Disk)
+	if o.Store != nil {
+		disk = o.Store(disk)
+	}
+	in.Store = objectstore.NewFault(disk, func(op objectstore.Op, key string) objectstore.Decision { return c.decideStore(name, op, key) }, clock)
 	in.Stream = stream.New(stream.Settings{KV: in.KV, Keys: c.Keys, Now: in.Now, Entropy: c.entropy(), Log: Quiet(), PageMax: o.PageMax})
 	in.Cache = cache.New(o.CacheBytes, o.CacheBytes)
 	in.Groups = group.New(group.Settings{
@@ -114,7 +121,7 @@ func (c *Cluster) Build(name string, o Options) *Instance {
 	})
 	in.Ingest = ingest.New(ingest.Settings{
 		Store: in.Store, KV: in.KV, Keys: c.Keys, Stream: in.Stream, Cache: in.Cache, Transactions: in.Txns, Now: in.Now, Log: Quiet(),
-		Linger: o.Linger, SegmentBytes: o.SegmentBytes, MemoryMax: o.MemoryMax, UploadsMax: o.UploadsMax, GiveUpAfter: 30 * time.Second,
+		Linger: o.Linger, IdleLinger: o.IdleLinger, SegmentBytes: o.SegmentBytes, MemoryMax: o.MemoryMax, UploadsMax: o.UploadsMax, GiveUpAfter: 30 * time.Second,
 		Flushed: func(ingest.Flush) { in.flushes.Add(1) },
 	})
 	in.Fetch = fetch.New(fetch.Settings{Store: in.Store, Stream: in.Stream, Cache: in.Cache, Log: Quiet(), ResponseBytesMax: 50 << 20, LoadsMax: 4, TailAge: 2 * time.Minute})

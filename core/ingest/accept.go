@@ -196,7 +196,7 @@ func (g *Ingest) gather(ctx context.Context, it item, linger time.Duration) erro
 		g.memory.Release(size)
 		return fmt.Errorf("%w: %w", ErrNotAppended, errClosing)
 	}
-	g.mu.batcher.Add(it, g.Now().Add(linger))
+	g.mu.batcher.Add(it, g.due(linger))
 	g.mu.onTheirWay++
 	g.wake()
 	return nil

@@ -60,7 +60,10 @@ type Settings struct {
 	Log          *slog.Logger
 	Random       io.Reader // nil is fine; kept for back-off jitter
 
-	Linger       time.Duration
+	Linger time.Duration
+	// IdleLinger is how long a batch waits instead when nothing was sealed for its linger: who comes to an idle instance need not wait for
+	// neighbours that are not there. Segments are sealed no more often for it than once a linger. 0: as long as any.
+	IdleLinger   time.Duration
 	SegmentBytes int64 // flush at this size
 	MemoryMax    int64 // bytes of batches on their way
 	UploadsMax   int   // puts in flight
@@ -88,6 +91,7 @@ type Ingest struct {
 	mu struct {
 		sync.Mutex
 		batcher    batcher
+		sealed     time.Time // the last segment
 		closing    bool
 		onTheirWay int           // batches without an outcome
 		idle       chan struct{} // closed when closing and nothing is on its way
@@ -210,21 +214,11 @@ func (g *Ingest) seals(ctx context.Context) error {
 	}
 }
 
-// untilDue says how long the next segment may still gather.
-func (g *Ingest) untilDue() (wait time.Duration, any bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	due, full, any := g.mu.batcher.Due()
-	if full || g.mu.closing {
-		return 0, any
-	}
-	return due.Sub(g.Now()), any
-}
-
 // take seals the next segment.
 func (g *Ingest) take() *flush {
 	g.mu.Lock()
 	items := g.mu.batcher.Take()
+	g.mu.sealed = g.Now()
 	g.mu.Unlock()
 	slices.SortStableFunc(items, func(a, b item) int { return a.partition.Compare(b.partition) })
 	f := &flush{items: items, since: g.Now(), put: make(chan struct{})}
