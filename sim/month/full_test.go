@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/firnlog/firnlog/sim/month"
+	"github.com/firnlog/firnlog/bench/plot"
 )
 
 // TestMonth_OfAllPolicies lets 30 days pass for 200 topics, and draws what etcd and the bucket held (make month).
@@ -43,7 +43,7 @@ func (w *world) flat(all []sample, week time.Duration) {
 // write draws the month, and prints its table.
 func (w *world) write(all []sample, what map[string]*found) {
 	w.t.Helper()
-	svg := month.Draw(fmt.Sprintf("%d topics, %d partitions, all policies: what a month leaves", len(w.topics), w.partitions()), []month.Panel{
+	svg := plot.Draw(fmt.Sprintf("%d topics, %d partitions, all policies: what a month leaves", len(w.topics), w.partitions()), []plot.Panel{
 		panel("etcd: bytes of keys and values", "B", all, func(s *sample) map[string]amount { return s.etcd }, bytesOf),
 		panel("etcd: keys", "", all, func(s *sample) map[string]amount { return s.etcd }, countOf),
 		panel("bucket: bytes", "B", all, func(s *sample) map[string]amount { return s.bucket }, bytesOf),
@@ -95,8 +95,8 @@ func (w *world) partitions() (n int) {
 func bytesOf(a amount) float64 { return float64(a.bytes) }
 func countOf(a amount) float64 { return float64(a.n) }
 
-func panel(title, unit string, all []sample, of func(*sample) map[string]amount, value func(amount) float64) month.Panel {
-	p := month.Panel{Title: title, Unit: unit}
+func panel(title, unit string, all []sample, of func(*sample) map[string]amount, value func(amount) float64) plot.Panel {
+	p := plot.Panel{Title: title, Unit: unit}
 	last := of(&all[len(all)-1])
 	var names []string
 	for i := range all {
@@ -109,7 +109,7 @@ func panel(title, unit string, all []sample, of func(*sample) map[string]amount,
 	}
 	slices.SortFunc(names, func(a, b string) int { return int(value(last[b]) - value(last[a])) })
 	for _, name := range names {
-		k := month.Kind{Name: name}
+		k := plot.Kind{Name: name}
 		for i := range all {
 			k.Values = append(k.Values, value(of(&all[i])[name]))
 		}

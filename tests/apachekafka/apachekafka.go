@@ -44,12 +44,23 @@ const readyMax = 90 * time.Second
 // clients are served. It ends with the test. Settings are added to server.properties, one NAME=VALUE each.
 func Start(t testing.TB, settings ...string) *Kafka {
 	t.Helper()
+	// The heap is small, and the compiler's first tier is enough for what a test asks.
+	return start(t, java(t, "-Xmx512m"), settings)
+}
+
+// StartForMeasuring does so with the heap, the collector and the compilers that Kafka's own start script chooses.
+func StartForMeasuring(t testing.TB, settings ...string) *Kafka {
+	t.Helper()
+	options := []string{"-Xms1g", "-Xmx1g", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"}
+	return start(t, append(options, "-cp", classpath(t)), settings)
+}
+
+func start(t testing.TB, options, settings []string) *Kafka {
+	t.Helper()
 	k := &Kafka{Bootstrap: harness.Address(harness.FreePort(t))}
 	properties := k.configure(t, settings)
 	Run(t, nil, "kafka.tools.StorageTool", "format", "--cluster-id", "ZmlybmxvZy10ZXN0cy0xMQ", "--config", properties).Must(t)
-	// The heap is small, and the compiler's first tier is enough for what a test asks.
-	args := append(java(t, "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"), "kafka.Kafka", properties)
-	k.Process = harness.NewProcess(t, "kafka", "java", nil, args...)
+	k.Process = harness.NewProcess(t, "kafka", "java", nil, append(append(options, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"), "kafka.Kafka", properties)...)
 	k.Process.Start()
 	k.await(t)
 	return k
@@ -113,12 +124,17 @@ func (k *Kafka) await(t testing.TB) {
 	})
 }
 
-// java gives the arguments that come before a class's name.
+// java gives the arguments that come before a class's name, of a program that starts soon and does little.
 func java(t testing.TB, options ...string) []string {
+	t.Helper()
+	return append(options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", classpath(t))
+}
+
+func classpath(t testing.TB) string {
 	t.Helper()
 	jars := filepath.Join(harness.Cache(t), "kafka-"+Version())
 	if _, err := os.Stat(filepath.Join(jars, "pom.xml")); err != nil {
 		t.Fatalf("%v: run make apache-kafka", err)
 	}
-	return append(options, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*"))
+	return filepath.Join(jars, "*")
 }
