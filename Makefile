@@ -211,6 +211,7 @@ include tests/clients/clients.mk
 include tests/ui/ui.mk
 include tests/rest/rest.mk
 include infra/infra.mk
+include bench/bench.mk
 
 # Lambda's functions as it takes them: one zip each with a program for arm64 called bootstrap. The layout is reproducible, so that an
 # unchanged function is an unchanged zip.

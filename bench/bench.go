@@ -92,6 +92,7 @@ func (w *Work) RemoveTopic(ctx context.Context) error {
 	if err = errors.Join(err, gone.Err); err != nil {
 		return fmt.Errorf("remove topic %q (remove it by hand): %w", w.Topic, err)
 	}
+	w.made = false
 	return nil
 }
 
