@@ -7,8 +7,9 @@ type Function struct {
 	Store     string   `env:"FIRNLOG_STORE" required:"" placeholder:"URL" help:"Object store, as for firnlog broker."`
 	ColdStore string   `env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"The object store of cold objects, if the brokers have one."`
 	Etcd      []string `env:"FIRNLOG_ETCD" required:"" placeholder:"HOST:PORT" help:"Members of etcd."`
-	Cluster   string   `env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster."`
-	BeginAnew bool     `env:"FIRNLOG_BEGIN_ANEW" help:"Begin an empty cluster in an etcd that has none, although the object store holds one's objects."`
+	EtcdAccess
+	Cluster   string `env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster."`
+	BeginAnew bool   `env:"FIRNLOG_BEGIN_ANEW" help:"Begin an empty cluster in an etcd that has none, although the object store holds one's objects."`
 
 	Topic       string        `env:"FIRNLOG_TOPIC" help:"Topic of messages from queues and streams that name none."`
 	Deduplicate bool          `env:"FIRNLOG_DEDUPLICATE" default:"true" negatable:"" help:"Write a message of a queue or stream once, however often it is delivered: by its id, among the last 10,000 producers of the partition."`

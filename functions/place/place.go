@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/firnlog/firnlog/coordination/etcd"
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/invoke"
@@ -54,7 +55,11 @@ func Open(ctx context.Context) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	kv, err := etcd.Dial(etcd.Settings{Endpoints: p.Config.Etcd})
+	how, err := auth.Etcd(p.Config.Etcd, &p.Config.EtcdAccess)
+	if err != nil {
+		return nil, err
+	}
+	kv, err := etcd.Dial(how)
 	if err != nil {
 		return nil, err
 	}
