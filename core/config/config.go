@@ -98,7 +98,7 @@ func ParseAddress(s string) (Address, error) {
 		a.Name, rest = name, r
 	}
 	host, port, err := net.SplitHostPort(rest)
-	if err != nil {
+	if err != nil || strings.Contains(host, "=") {
 		return a, fmt.Errorf("address %q: want HOST:PORT or NAME=HOST:PORT", s)
 	}
 	if a.Port, err = strconv.Atoi(port); err != nil || a.Port < 0 || a.Port > 65535 {

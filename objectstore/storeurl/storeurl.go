@@ -123,6 +123,9 @@ func parse(rawURL string) (*storeURL, error) {
 	u := &storeURL{URL: parsed}
 	shown := *parsed
 	shown.RawQuery = ""
+	if strings.Contains(shown.Opaque, "@") { // user:password@host, without a scheme
+		shown.Opaque = "…"
+	}
 	if u.query, err = url.ParseQuery(parsed.RawQuery); err != nil {
 		return nil, fmt.Errorf("store URL %q: query: %w", &shown, err)
 	}
