@@ -25,6 +25,11 @@ func TestRun_EveryWorkloadOnABrokerThatIsNotOurs(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if workload == WorkProduce {
+			if err := Prime(ctx, &w); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if workload == WorkLatency {
 			w.Rate, w.Bytes = 1000, 500_000
 		}
@@ -32,7 +37,7 @@ func TestRun_EveryWorkloadOnABrokerThatIsNotOurs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Records != w.Records() || r.Bytes != int64(w.Records())*1000 || r.Seconds <= 0 {
+		if r.Records < w.Records() || workload != WorkCatchUp && r.Records > w.Records() || r.Bytes != int64(r.Records)*1000 || r.Seconds <= 0 { // catchup takes what else its last answer has
 			t.Errorf("%s: %+v", workload, r)
 		}
 		if (r.Produce == nil) != (workload == WorkCatchUp) || (r.EndToEnd == nil) != (workload != WorkLatency) {

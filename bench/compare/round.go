@@ -96,6 +96,11 @@ func (c *Contender) do(ctx context.Context, t Task, w *bench.Work) (*bench.Resul
 			return nil, err
 		}
 	}
+	if t.Workload == bench.WorkProduce {
+		if err := bench.Prime(ctx, w); err != nil {
+			return nil, err
+		}
+	}
 	return bench.Run(ctx, w, t.Workload, &c.Watched)
 }
 

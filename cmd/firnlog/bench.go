@@ -56,6 +56,9 @@ func (c *benchCommand) prepare(ctx context.Context, workload string, full *bench
 	}
 	w := c.work(workload)
 	err := w.MakeTopic(ctx)
+	if err == nil && workload == bench.WorkProduce {
+		err = bench.Prime(ctx, w)
+	}
 	if err == nil && workload == bench.WorkCatchUp {
 		_, err = bench.Produce(ctx, w)
 	}

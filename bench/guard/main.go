@@ -1,0 +1,105 @@
+// Command guard runs the benchmarks of hot paths in two trees, in turns, and compares them: what became slower by more than 1.3 times, or
+// allocates more often, fails (make bench-guard).
+//
+// Owns: the turns and the verdict. Does not own: the benchmarks, which lie beside what they measure.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// sample is what one benchmark came to in one tree: the least of all turns, which the rest of the machine disturbed least.
+type sample struct{ nanoseconds, allocations float64 }
+
+func main() {
+	base := flag.String("base", "", "folder of the tree to compare with")
+	rounds := flag.Int("rounds", 5, "turns of each tree")
+	slower := flag.Float64("slower", 1.3, "ratio of time that fails")
+	pattern := flag.String("bench", "^BenchmarkHot", "benchmarks to run")
+	flag.Parse()
+	if *base == "" || flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "guard --base FOLDER PACKAGE…")
+		os.Exit(2)
+	}
+	before, after := map[string]sample{}, map[string]sample{}
+	for range *rounds {
+		for dir, all := range map[string]map[string]sample{*base: before, ".": after} { // in either order
+			if err := run(dir, *pattern, flag.Args(), all); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(2)
+			}
+		}
+	}
+	if !compare(os.Stdout, before, after, *slower) {
+		os.Exit(1)
+	}
+}
+
+// run does all benchmarks once. A package that a tree does not have yet has no samples there.
+func run(dir, pattern string, packages []string, all map[string]sample) error {
+	for _, p := range packages {
+		if _, err := os.Stat(dir + "/" + p); err != nil {
+			continue
+		}
+		cmd := exec.Command("go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", "200ms", p)
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("benchmarks of %s in %s: %w\n%s", p, dir, err, out)
+		}
+		read(out, p, all)
+	}
+	return nil
+}
+
+var line = regexp.MustCompile(`(?m)^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op.*?\s([\d.]+) allocs/op`)
+
+// read takes the least of what is there and what a run printed.
+func read(out []byte, name string, all map[string]sample) {
+	for _, m := range line.FindAllSubmatch(bytes.TrimSpace(out), -1) {
+		key := strings.TrimPrefix(name, "./") + " " + string(m[1])
+		s, ok := all[key]
+		if !ok {
+			s = sample{math.Inf(1), math.Inf(1)}
+		}
+		ns, _ := strconv.ParseFloat(string(m[2]), 64)
+		allocations, _ := strconv.ParseFloat(string(m[3]), 64)
+		all[key] = sample{min(s.nanoseconds, ns), min(s.allocations, allocations)}
+	}
+}
+
+// compare says of each benchmark what became of it, and whether that is good enough.
+func compare(w io.Writer, before, after map[string]sample, slower float64) (good bool) {
+	good = true
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		a := after[name]
+		b, ok := before[name]
+		if !ok {
+			fmt.Fprintf(w, "new    %s: %.0f ns, %.0f allocations\n", name, a.nanoseconds, a.allocations)
+			continue
+		}
+		verdict, ratio := "ok    ", a.nanoseconds/b.nanoseconds
+		if ratio > slower || a.allocations > b.allocations {
+			verdict, good = "WORSE ", false
+		}
+		fmt.Fprintf(w, "%s %s: %.2f× the time (%.0f ns, was %.0f), %.0f allocations (was %.0f)\n", verdict, name, ratio, a.nanoseconds, b.nanoseconds, a.allocations, b.allocations)
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			fmt.Fprintf(w, "GONE   %s\n", name)
+			good = false
+		}
+	}
+	return good
+}
