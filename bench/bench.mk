@@ -15,3 +15,11 @@ bench: MINUTES = 6
 bench: stack-tools apache-kafka ## firnlog beside Apache Kafka and Tansu: writes docs/BENCHMARKS.md (MINUTES=6 of tasks, some 8 in all; on a quiet machine)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 90m -v -run 'TestCompare$$' ./bench/compare -args -minutes=$(MINUTES) -commit=$$(git rev-parse --short HEAD) -write=$(BENCH_WRITE) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
+# Only what is listed here is compared: benchmarks of hot paths, which do no I/O.
+GUARD_BASE ?= HEAD~1
+GUARD_PACKAGES := ./core/record ./core/segment ./core/ledger
+.PHONY: bench-guard
+bench-guard: ## hot paths beside the commit before, in turns: fails at 1.3 times the time or one more allocation (GUARD_BASE=commit)
+	@base=$$(mktemp -d) && trap "git worktree remove --force $$base" EXIT && git worktree add -q --detach $$base $(GUARD_BASE) && \
+		go run ./bench/guard --base $$base --bench '^Benchmark(Hot.*|Validate)$$' $(GUARD_PACKAGES)

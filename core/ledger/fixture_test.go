@@ -48,7 +48,7 @@ func plain(n int64) Entry {
 
 // world is a log in etcd's shape: it keeps keys with revisions, and one ledger that follows live.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	rev   coordination.Revision
 	items map[string]coordination.Item
 	live  *Ledger
@@ -56,7 +56,7 @@ type world struct {
 	outcomes [][]Outcome
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, rev: 1, items: map[string]coordination.Item{}}
 	_, changes := Creation(keys, Format{Version: FormatVersion, Era: "era"}, 10)
 	w.rev++
