@@ -146,6 +146,10 @@ fuzz-server: ## a whole server and spoilt conversations of real clients: make fu
 	go test ./tests/frames -count=1 -timeout 24h -run '^TestServer_' -v -args -seconds=$(SECONDS) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 	go test ./tests/frames -timeout 24h -run '^$$' -fuzz '^FuzzServer$$' -fuzztime $(SECONDS)s
 
+.PHONY: capture-frames
+capture-frames: build stack-tools ## the conversations of real clients that fuzz-server spoils, anew
+	go test -tags stack ./tests/frames -count=1 -run '^TestCapture_' -v -args -capture | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: tools
 tools: stack-tools $(TOOLS)/golangci-lint ## programs that tests need, once per machine
 
