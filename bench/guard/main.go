@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,9 +34,9 @@ func main() {
 		os.Exit(2)
 	}
 	before, after := map[string]sample{}, map[string]sample{}
-	for range *rounds {
+	for round := range *rounds {
 		for dir, all := range map[string]map[string]sample{*base: before, ".": after} { // in either order
-			if err := run(dir, *pattern, flag.Args(), all); err != nil {
+			if err := run(dir, *pattern, flag.Args(), all, round == 0); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(2)
 			}
@@ -46,14 +47,26 @@ func main() {
 	}
 }
 
-// run does all benchmarks once. A package that a tree does not have yet has no samples there.
-func run(dir, pattern string, packages []string, all map[string]sample) error {
+// run does all benchmarks once. A package that a tree does not have yet has no samples there. The test's program is kept in the tree's
+// bin folder, so that later turns need not link it again.
+func run(dir, pattern string, packages []string, all map[string]sample, first bool) error {
 	for _, p := range packages {
-		if _, err := os.Stat(dir + "/" + p); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, p)); err != nil {
 			continue
 		}
-		cmd := exec.Command("go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", "200ms", p)
-		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		program, err := filepath.Abs(filepath.Join(dir, "bin", "guard", filepath.Base(p)+".test"))
+		if err != nil {
+			return err
+		}
+		if first {
+			build := exec.Command("go", "test", "-c", "-o", program, p)
+			build.Dir, build.Stderr = dir, os.Stderr
+			if err := build.Run(); err != nil {
+				return fmt.Errorf("build tests of %s in %s: %w", p, dir, err)
+			}
+		}
+		cmd := exec.Command(program, "-test.run", "^$", "-test.bench", pattern, "-test.benchmem", "-test.benchtime", "200ms")
+		cmd.Dir, cmd.Stderr = filepath.Join(dir, p), os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
 			return fmt.Errorf("benchmarks of %s in %s: %w\n%s", p, dir, err, out)
