@@ -48,7 +48,9 @@ func (p *Plan) failed(batch []Record) []Letter {
 }
 
 func with(offset record.Offset) func([]Record) bool {
-	return func(b []Record) bool { return slices.ContainsFunc(b, func(r Record) bool { return r.Offset == offset }) }
+	return func(b []Record) bool {
+		return slices.ContainsFunc(b, func(r Record) bool { return r.Offset == offset })
+	}
 }
 
 func TestPlan_BisectingFindsTheRecordAtFault(t *testing.T) {
