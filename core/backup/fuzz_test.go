@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+
+	"github.com/firnlog/firnlog/coordination"
 )
 
 // FuzzOpen feeds any bytes as objects of each kind; as they are, and with the checksum made right, so that what
@@ -55,7 +57,7 @@ func again(t *testing.T, b []byte) {
 	}
 	var out []byte
 	for i := range all {
-		before := all[i].Mod - all[i].Mod
+		before := coordination.Revision(0)
 		if i > 0 {
 			before = all[i-1].Mod
 		}

@@ -1,6 +1,6 @@
 // Package faults runs the workload of queues (sim/queues) over real processes while things break: three brokers, a MinIO and
-// an etcd of three members, with clients of franz-go that send plainly, idempotently and in transactions, transform
-// what they read, and read with both isolations.
+// an etcd of three members, with clients of franz-go, librdkafka and Java that send plainly, idempotently and in
+// transactions, transform what they read, and read with both isolations.
 //
 //	stage      the processes, and a link of its own from each broker to MinIO and to each member of etcd
 //	clients    everything that they did and were told goes into one history; in the end all is read back, and judged

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 )
 
 // spoil makes a stream of a conversation, always the same one of the same seed. Seed 0 leaves it as it is.
@@ -92,7 +93,7 @@ func damage(f []byte, r *rand.Rand) ([]byte, uint32) {
 		for i := range more {
 			more[i] = byte(r.Uint32())
 		}
-		f = append(f[:at:at], append(more, f[at:]...)...)
+		f = slices.Insert(f, at, more...)
 	}
 	return f, uint32(len(f))
 }
