@@ -135,7 +135,7 @@ func (k *Keeper) newID(stamp coordination.Mark) (id ulid.ULID, err error) {
 func IsLeased(key string) bool {
 	family, rest, _ := strings.Cut(key, "/")
 	switch family {
-	case "instances", "leases", "restore", "upkeep":
+	case "instances", "leases", "restore", "upkeep", "covered":
 		return true
 	case "groups":
 		_, below, _ := strings.Cut(rest, "/")

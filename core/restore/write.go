@@ -58,6 +58,7 @@ func (r *Restore) begin(ctx context.Context, held coordination.Guard) error {
 	changes := []coordination.Change{
 		coordination.PutKey(r.keys.Format(), r.format), coordination.PutKey(r.keys.Floor(), r.floor.Bytes()),
 		coordination.PutKey(r.keys.Stamp(), (r.floor + 1).Bytes()), coordination.DeleteKey(r.keys.Restore()),
+		coordination.DeleteKey(r.keys.Covered()), // a revision of the old era: it would leave out commits of the new one
 	}
 	err := r.commit(ctx, guards, changes)
 	if err == nil {
