@@ -73,6 +73,9 @@ func (d *run) batches(ctx context.Context, l *lane) error {
 		}
 		answer, err := d.invoke(ctx, l.frame.event(batch))
 		taken, dead, failed, err := l.judge(batch, answer, err, d.Rule)
+		if err := d.settle(l, taken, dead); err != nil { // also when time is over: the plan is past these
+			return err
+		}
 		var wait time.Duration
 		switch {
 		case errors.Is(err, ErrRefused) || ctx.Err() != nil:
@@ -88,9 +91,6 @@ func (d *run) batches(ctx context.Context, l *lane) error {
 			wait, waits, failures = d.jitter(pause.Backoff(failures, retryMin, retryMax)), 0, failures+1
 		default:
 			waits, failures = 0, 0
-		}
-		if err := d.settle(l, taken, dead); err != nil {
-			return err
 		}
 		if len(dead) > 0 {
 			wait, failures = 0, 0

@@ -133,9 +133,7 @@ func (d *run) poll(ctx, work context.Context) (moved bool, err error) {
 	}
 	d.misses = 0
 	d.forget()
-	for tp, l := range d.lanes {
-		l.leave.Store(d.Member.Leaving(tp))
-	}
+	d.letGo()
 	if d.CommitFirst {
 		d.commitFirst()
 	}
@@ -181,6 +179,17 @@ func (d *run) forget() {
 		if _, has := at[tp]; !has {
 			delete(d.begun, tp)
 		}
+	}
+}
+
+// letGo stops lanes before their next batch: of partitions that others wait for, or have already.
+func (d *run) letGo() {
+	has := map[record.TopicPartition]bool{}
+	for _, p := range d.Member.Places() {
+		has[p.Name()] = true
+	}
+	for tp, l := range d.lanes {
+		l.leave.Store(!has[tp] || d.Member.Leaving(tp))
 	}
 }
 
