@@ -87,3 +87,11 @@ func (s *state) age(name string, now time.Time) time.Duration {
 	}
 	return now.Sub(time.UnixMilli(at))
 }
+
+// tried is when a step was last begun, in ms. A time of the future counts for none: a clock was wrong.
+func (s *state) tried(name string, now time.Time) int64 {
+	if at := s.Tried[name]; at <= now.UnixMilli() {
+		return at
+	}
+	return 0
+}

@@ -83,7 +83,7 @@ func (v *visit) dueNow() []step {
 	}
 	now := v.Now()
 	all = slices.DeleteFunc(all, func(s step) bool { return v.state.age(s.name, now) < s.every })
-	slices.SortStableFunc(all, func(a, b step) int { return cmp.Compare(v.state.Tried[a.name], v.state.Tried[b.name]) })
+	slices.SortStableFunc(all, func(a, b step) int { return cmp.Compare(v.state.tried(a.name, now), v.state.tried(b.name, now)) })
 	return all
 }
 

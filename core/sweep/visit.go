@@ -59,12 +59,12 @@ type visit struct {
 	fresh         []ulid.ULID
 }
 
-// judge says whether an unreferenced object goes.
+// judge says whether an unreferenced object goes. Those that wait are bounded in all dockets together: a visit reads them all.
 func (v *visit) judge(id ulid.ULID) bool {
 	if _, over := v.over[id]; over {
 		return true
 	}
-	if _, waits := v.waiting[id]; !waits && len(v.fresh) < suspectsMax {
+	if _, waits := v.waiting[id]; !waits && len(v.waiting) < suspectsMax {
 		v.fresh = append(v.fresh, id)
 		v.waiting[id] = struct{}{}
 	}

@@ -22,7 +22,8 @@ const idAheadMax = 10 * time.Minute
 //
 // It is written only when the floor has passed every id that could have been
 // committed when the producer was last heard of: then no segment of its can come
-// late, find it unknown, and be taken for a new one.
+// late, find it unknown, and be taken for a new one. The floor must have come as far as the expiry, too: a sample that was taken
+// elsewhere, by a clock that was behind, looks older than it is, and stamps only grow.
 func (u *Upkeep) Expire(ctx context.Context) error {
 	s, ok := u.stoodFor(u.ProducerExpiry)
 	if !ok {
@@ -32,7 +33,7 @@ func (u *Upkeep) Expire(ctx context.Context) error {
 	var format []byte
 	err := u.Stream.View(func(l *ledger.Ledger) {
 		format = l.FormatValue()
-		if l.Floor() <= s.stamp+coordination.Mark(idAheadMax.Milliseconds()) {
+		if l.Floor() <= s.stamp+coordination.Mark(max(idAheadMax, u.ProducerExpiry).Milliseconds()) {
 			return
 		}
 		l.EachPartition(func(tp record.TopicPartition, p *ledger.Partition) {

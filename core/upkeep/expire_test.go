@@ -29,3 +29,23 @@ func TestExpire_ForgetsAProducerThatWasSilentForADayAndNoOther(t *testing.T) {
 		}
 	})
 }
+
+// What the one before remembered was written by a clock that was a day behind: it looks a day old, and is an hour old.
+func TestExpire_ASampleOfAClockThatWasBehindForgetsNobodyEarly(t *testing.T) {
+	bubble(t, eagerly, func(t *testing.T, f *fixture) {
+		f.a.MustProduce(coretest.Idempotent(f.tp, 7, 0, 0, "x"))
+		slow := f.Instance("slow", coretest.Options{Upkeep: eager, Skew: -24 * time.Hour}).Ready()
+		slow.Barrier()
+		slow.Upkeep.Observe()
+		era, samples := slow.Upkeep.History()
+		slow.Stop()
+		next := f.Instance("next", coretest.Options{Upkeep: eager}).Ready()
+		next.Upkeep.Recall(era, samples)
+		time.Sleep(time.Hour)
+		pass(t, next)
+		do(t, next, next.Upkeep.Expire)
+		if out := f.a.Produce(coretest.Idempotent(f.tp, 7, 0, 1, "x"))[0]; out.Err != nil {
+			t.Errorf("forgotten after an hour: %v", out.Err)
+		}
+	})
+}
