@@ -39,7 +39,7 @@ func newKeys(t testing.TB) *keys {
 	k.write("ca.pem", block("CERTIFICATE", k.ca.Raw))
 	point := func(i *big.Int) string { return base64.RawURLEncoding.EncodeToString(i.FillBytes(make([]byte, 32))) }
 	set, err := json.Marshal(map[string]any{"keys": []map[string]string{{
-		"kty": "EC", "crv": "P-256", "use": "sig", "kid": "k1", "alg": "ES256", "x": point(k.signing.X), "y": point(k.signing.Y), //nolint:staticcheck // coordinates are what a key set holds
+		"kty": "EC", "crv": "P-256", "use": "sig", "kid": "k1", "alg": "ES256", "x": point(k.signing.X), "y": point(k.signing.Y),
 	}}})
 	if err != nil {
 		t.Fatal(err)

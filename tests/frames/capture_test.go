@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"io"
@@ -242,4 +243,12 @@ func administer(ctx context.Context, a *kadm.Client) {
 	_, _ = a.OffsetForLeaderEpoch(ctx, kadm.OffsetForLeaderEpochRequest{})
 	_, _ = a.DeleteGroups(ctx, "gfalse", "gtrue")
 	_, _ = a.DeleteTopics(ctx, "in")
+}
+
+// apiOf is the API and its version, as they stand in a frame.
+func apiOf(frame []byte) string {
+	if len(frame) < 4 {
+		return "none"
+	}
+	return fmt.Sprint(binary.BigEndian.Uint16(frame), " ", binary.BigEndian.Uint16(frame[2:]))
 }

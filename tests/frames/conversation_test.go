@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,14 +12,6 @@ import (
 
 // conversation is what a client sent on one connection: frames without their sizes.
 type conversation [][]byte
-
-// name of an API and its version, as they stand in a frame.
-func apiOf(frame []byte) string {
-	if len(frame) < 4 {
-		return "none"
-	}
-	return fmt.Sprint(binary.BigEndian.Uint16(frame), " ", binary.BigEndian.Uint16(frame[2:]))
-}
 
 // stream is the conversation as bytes.
 func (c conversation) stream() (out []byte) {
