@@ -43,6 +43,9 @@ func (c *schedule) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if ctx.Err() != nil { // both were so: an invocation has taken long
+			return
+		}
 		answer, err := c.Invoke(context.WithoutCancel(ctx), c.event())
 		if err != nil {
 			c.Log.Warn("scheduled invocation failed", "function", c.Name, "error", err)
