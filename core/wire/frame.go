@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"time"
 
@@ -129,26 +128,17 @@ func (c *conn) isDraining() bool {
 }
 
 // write sends a response. Each chunk has a deadline of its own, so that a slow client that reads is
-// served, and one that does not is closed. On a plain TCP connection a chunk is one system call, however many pieces it has.
-func (c *conn) write(frame net.Buffers) error {
-	for len(frame) > 0 {
-		var chunk net.Buffers
-		for room := writeChunk; room > 0 && len(frame) > 0; {
-			n := min(len(frame[0]), room)
-			if n > 0 { // an empty piece would be an empty record of TLS
-				chunk = append(chunk, frame[0][:n])
-			}
-			room -= n
-			if frame[0] = frame[0][n:]; len(frame[0]) == 0 {
-				frame = frame[1:]
-			}
-		}
+// served, and one that does not is closed.
+func (c *conn) write(b []byte) error {
+	for len(b) > 0 {
 		if err := c.nc.SetWriteDeadline(time.Now().Add(c.s.settings.WriteTimeout)); err != nil {
 			return err
 		}
-		if _, err := chunk.WriteTo(c.nc); err != nil {
+		n, err := c.nc.Write(b[:min(len(b), writeChunk)])
+		if err != nil {
 			return fmt.Errorf("write response: %w", err)
 		}
+		b = b[n:]
 	}
 	return nil
 }

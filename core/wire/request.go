@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -107,6 +108,33 @@ func (r *request) parseBody() error {
 	}
 	r.body = nil
 	return nil
+}
+
+// encode gives the frame of a response. The header of ApiVersions is never flexible, so that a
+// client can read it before it knows which versions there are.
+func (r *request) encode(resp kmsg.Response) []byte {
+	b := make([]byte, 4, 256+batchBytes(resp))
+	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
+	if resp.IsFlexible() && r.api.key != kmsg.ApiVersions {
+		b = append(b, 0)
+	}
+	b = resp.AppendTo(b)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+// batchBytes is how large the batches in a response are: growing a large one step by step would cost as much again.
+func batchBytes(resp kmsg.Response) (total int) {
+	f, ok := resp.(*kmsg.FetchResponse)
+	if !ok {
+		return 0
+	}
+	for i := range f.Topics {
+		for k := range f.Topics[i].Partitions {
+			total += len(f.Topics[i].Partitions[k].RecordBatches) + 128
+		}
+	}
+	return total
 }
 
 // giveBack returns the memory of the frame, once.

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -103,5 +102,5 @@ func (c *conn) rawStep(message []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.write(net.Buffers{binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply})
+	return c.write(append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...))
 }
