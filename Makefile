@@ -54,7 +54,7 @@ race: ## the same under the race detector
 .PHONY: test-stack
 test-stack: stack-tools matrix-quick rest-clients infra-check ## real MinIO, versitygw, etcd, brokers as processes, kcat, franz-go, Python, Java
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
-	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 14m -p 1 ./objectstore/... ./tests/stack/...
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 18m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestFaults_InShort ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
