@@ -21,10 +21,10 @@ func take(f consume.Fetched, rule Rule, frame int) (records []Record, next recor
 		}
 		r := Record{Record: one, Offset: h.OffsetOf(one), Timestamp: h.TimestampOf(one)}
 		r.JSON = encode(f.Topic, f.Partition, h, &r)
+		size += len(r.JSON) // also of one that is too large for any event: it is held until it is buried
 		if frame+len(r.JSON) > rule.BytesMax {
 			r.JSON = nil
 		}
-		size += len(r.JSON)
 		records = append(records, r)
 		return false, nil
 	})
