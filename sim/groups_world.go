@@ -14,6 +14,7 @@ import (
 	kvmemory "github.com/firnlog/firnlog/coordination/memory"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/sim/replay"
 	"github.com/firnlog/firnlog/tests/groups"
 )
 
@@ -99,6 +100,7 @@ const (
 func RunGroups(t *testing.T, seed uint64) *GroupReport {
 	r := &GroupReport{}
 	synctest.Test(t, func(t *testing.T) {
+		replay.Seed(seed)
 		ctx, over := context.WithCancel(context.Background())
 		w := newGroupWorld(ctx, t, seed)
 		w.live()

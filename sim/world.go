@@ -17,6 +17,7 @@ import (
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/objectstore/memory"
 	"github.com/firnlog/firnlog/sim/queues"
+	"github.com/firnlog/firnlog/sim/replay"
 )
 
 // world is one history.
@@ -70,6 +71,7 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 	}
 	var w *world
 	synctest.Test(t, func(*testing.T) {
+		replay.Seed(seed)
 		w = newWorld(seed, r.Settings)
 		w.live()
 		r.Violations = w.mu.violations
