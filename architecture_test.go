@@ -36,6 +36,7 @@ var layers = [][]string{
 	{"core/ledger"},
 	{"core/segment"},
 	{"core/record"},
+	{"core/acl"},
 	{"core/auth"},
 	{"core/config", "core/telemetry", "core/rule", "core/pause"},
 	{"localstack"},

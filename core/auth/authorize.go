@@ -10,6 +10,7 @@ type Operation int8
 
 // Operations.
 const (
+	OperationAll             Operation = 2 // in rules only
 	OperationRead            Operation = 3
 	OperationWrite           Operation = 4
 	OperationCreate          Operation = 5
@@ -22,6 +23,7 @@ const (
 	OperationIdempotentWrite Operation = 12
 	OperationCreateTokens    Operation = 13
 	OperationDescribeTokens  Operation = 14
+	OperationTwoPhaseCommit  Operation = 15
 	// OperationDispatch is asked once for each request before it is looked at further; its resource is the request itself. Kafka has no
 	// such operation: an authorizer of ACLs says yes, and one of another kind may close whole APIs.
 	OperationDispatch Operation = -1
@@ -36,6 +38,7 @@ const (
 	ResourceGroup           ResourceType = 3
 	ResourceCluster         ResourceType = 4
 	ResourceTransactionalID ResourceType = 5
+	ResourceDelegationToken ResourceType = 6
 	ResourceUser            ResourceType = 7
 	ResourceRequest         ResourceType = -1
 )
@@ -60,12 +63,20 @@ type Action struct {
 // Authorizer answers it, from memory: it is asked for each request, and must not wait.
 type Authorizer interface {
 	Allows(ctx context.Context, a Action) bool
+	// AllowsSome says whether the operation is allowed on at least one resource of a type; the action's resource has no name.
+	AllowsSome(ctx context.Context, a Action) bool
 }
 
 // Ask is Authorizer.Allows for who asks by this context.
 func Ask(ctx context.Context, by Authorizer, op Operation, on Resource) bool {
 	id := IdentityOf(ctx)
 	return by.Allows(ctx, Action{Principal: id.Principal, Host: id.Host, Operation: op, Resource: on})
+}
+
+// AskSome is Authorizer.AllowsSome for who asks by this context.
+func AskSome(ctx context.Context, by Authorizer, op Operation, on ResourceType) bool {
+	id := IdentityOf(ctx)
+	return by.AllowsSome(ctx, Action{Principal: id.Principal, Host: id.Host, Operation: op, Resource: Resource{Type: on}})
 }
 
 // Open is the Authorizer where there are no ACLs: everybody may do everything but look at and change credentials, which is for
@@ -80,3 +91,6 @@ type Open struct {
 func (o Open) Allows(_ context.Context, a Action) bool {
 	return a.Resource.Type != ResourceUser || o.Unguarded || slices.Contains(o.SuperUsers, a.Principal)
 }
+
+// AllowsSome implements Authorizer.
+func (o Open) AllowsSome(ctx context.Context, a Action) bool { return o.Allows(ctx, a) }
