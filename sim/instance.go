@@ -227,7 +227,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.SettleEvery, in.settles, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
 	}
 	for wait(ctx, d.between(in.w.long(20*time.Millisecond), in.w.long(250*time.Millisecond))) {
-		in.holdsLittle()
+		in.holdsLittle(ctx)
 		in.gate(&d)
 		u.Observe()
 		for i := range steps {

@@ -31,9 +31,10 @@ func (in *instance) holds(p *ingest.Pending, batches []*batch) (release func()) 
 	return func() { in.held.Add(-n) }
 }
 
-// holdsLittle compares what it has taken with the memory that it was given. Everything that happened before now has been counted.
-func (in *instance) holdsLittle() {
-	if !in.isDead() {
+// holdsLittle compares what it has taken with the memory that it was given. A batch that was answered at this very instant may not have
+// been counted off yet while the next one is in already: so it lets everything else of the instant happen, and looks again.
+func (in *instance) holdsLittle(ctx context.Context) {
+	if in.held.Load() > in.w.MemoryMax && wait(ctx, time.Nanosecond) && !in.isDead() {
 		in.w.judge.Holds(in.name(), in.held.Load(), in.w.MemoryMax)
 	}
 }

@@ -82,12 +82,12 @@ func (w *world) send(ctx context.Context, in *instance, d *dice, batches ...*bat
 	}
 	pending := in.ingest.Add(ctx, incoming)
 	release := in.holds(pending, batches)
-	defer release()
 	select {
 	case <-pending.Done():
 	case <-ctx.Done():
 	case <-in.gone:
 	}
+	release()
 	if !wait(ctx, d.between(100*time.Microsecond, 3*time.Millisecond)) || in.isDead() {
 		return none
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/txn"
 	"github.com/firnlog/firnlog/sim/queues"
 )
 
@@ -74,9 +75,13 @@ func (q *queue) transform(ctx context.Context, c *scribe, input queues.Key, step
 
 func (q *queue) commitOffset(ctx context.Context, c *scribe, input queues.Key, to record.Offset) error {
 	at := map[int32]group.Committed{int32(input): {Offset: to, LeaderEpoch: -1}}
+	within := time.Duration(0)
+	if c.old {
+		within = txn.JoinWithin
+	}
 	return c.call(ctx, func(ctx context.Context, in *instance) error {
 		return in.groups.CommitPending(ctx, queueGroup, group.PendingRequest{
-			CommitCheck: group.CommitCheck{Generation: -1}, Transaction: c.id, Topics: []group.CommitTopic{{Name: queueTopic, ID: q.id, Partitions: at}},
+			CommitCheck: group.CommitCheck{Generation: -1}, Transaction: c.id, JoinWithin: within, Topics: []group.CommitTopic{{Name: queueTopic, ID: q.id, Partitions: at}},
 			Join: func(ctx context.Context) ([]coordination.Guard, []coordination.Change, error) {
 				return in.txns.JoinGroup(ctx, c.id, c.who, queueGroup, !c.old)
 			},

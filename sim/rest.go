@@ -48,7 +48,7 @@ func (w *world) rest(ctx context.Context) {
 	w.mu.instances = append(w.mu.instances, fresh)
 	w.mu.Unlock()
 	for _, in := range w.all() {
-		w.await(ctx, in.name()+" as the last reader", 60*time.Second, func() {
+		w.await(ctx, in.name()+" as the last reader", w.long(60*time.Second), func() {
 			w.readAll(ctx, in)
 			if w.queue != nil {
 				w.queue.finish(ctx, in)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/rule"
@@ -30,6 +31,8 @@ type PendingRequest struct {
 	// Join gives what must hold, and what must be written, for the group to be of the transaction. It is asked
 	// anew at each try.
 	Join func(ctx context.Context) ([]coordination.Guard, []coordination.Change, error)
+	// JoinWithin is how long after its arrival the request may still be told its transaction (txn.JoinWithin); 0: at any time.
+	JoinWithin time.Duration
 }
 
 // pendingTopicsMax is of how many topics a transaction may commit offsets for one group: its end writes all of
@@ -76,6 +79,7 @@ func decodePending(item coordination.Item) (map[string]*topicOffsets, error) {
 // CommitPending takes offsets that the end of a transaction will commit.
 func (c *Coordinator) CommitPending(ctx context.Context, name string, r PendingRequest) error {
 	var err error
+	arrived := time.Now()
 	for range triesMax {
 		var g *cell
 		if g, err = c.enter(ctx, name); err != nil {
@@ -89,7 +93,7 @@ func (c *Coordinator) CommitPending(ctx context.Context, name string, r PendingR
 			g.machine.heard(c.Now(), member)
 		}
 		for range triesMax { // what has changed may be the transaction, not the group
-			if err = c.tryPending(ctx, g, r); !errors.Is(err, ErrNotCoordinator) {
+			if err = c.tryPending(ctx, g, r, arrived); !errors.Is(err, ErrNotCoordinator) {
 				break
 			}
 		}
@@ -117,10 +121,13 @@ func (m *Machine) checkPending(r CommitCheck) error {
 	return err
 }
 
-func (c *Coordinator) tryPending(ctx context.Context, g *cell, r PendingRequest) error {
+func (c *Coordinator) tryPending(ctx context.Context, g *cell, r PendingRequest, arrived time.Time) error {
 	guards, changes, err := r.Join(ctx)
 	if err != nil {
 		return err
+	}
+	if r.JoinWithin > 0 && time.Since(arrived) > r.JoinWithin {
+		return fmt.Errorf("%w: the transaction of the offsets could not be read for %v", ErrUnavailable, time.Since(arrived).Round(time.Millisecond))
 	}
 	key := c.Keys.GroupPending(g.name, r.Transaction)
 	snap, err := c.KV.Get(ctx, key)

@@ -2,7 +2,9 @@ package group
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
@@ -38,6 +40,31 @@ func TestPending_OffsetsThatComeWhileTheTransactionEndsDoNotOutliveIt(t *testing
 		left, err := d.FetchOffsets(h.Context(), "g", FetchRequest{Epoch: -1, RequireStable: true})
 		if err != nil || len(left) > 0 {
 			t.Errorf("after the end: %v, %v", left, err)
+		}
+	})
+}
+
+// The request of a client before KIP-890 may have been given up when its transaction can be read at last: what is read may be the next one.
+func TestPending_OffsetsThatCannotAskForLongAreNotTakenIntoTheNextTransaction(t *testing.T) {
+	inHall(t, func(h *hall) {
+		r := PendingRequest{
+			CommitCheck: CommitCheck{Generation: -1}, Transaction: "x", JoinWithin: time.Second,
+			Topics: []CommitTopic{{Name: "a", ID: h.AllTopics()[0].ID, Partitions: map[int32]Committed{0: {Offset: record.Offset(5)}}}},
+			Join: func(context.Context) ([]coordination.Guard, []coordination.Change, error) {
+				time.Sleep(1100 * time.Millisecond)
+				return nil, nil, nil
+			},
+		}
+		d := h.idle(0)
+		if err := d.CommitPending(h.Context(), "g", r); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("after a second: %v, want %v", err, ErrUnavailable)
+		}
+		if it, err := h.store.Get(h.Context(), h.keys.GroupPending("g", "x")); err != nil || it.Items[0].Create != 0 {
+			t.Errorf("pending offsets were written: %+v, %v", it, err)
+		}
+		r.JoinWithin = 0
+		if err := d.CommitPending(h.Context(), "g", r); err != nil {
+			t.Errorf("of a client of version 2: %v", err)
 		}
 	})
 }

@@ -24,8 +24,9 @@ func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 	if g.FlushBefore != nil {
 		p.drive = g.Flush
 	}
+	arrived := time.Now()
 	for i := range in {
-		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit}
+		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit, arrived: arrived}
 		linger, refused := g.accept(ctx, &it)
 		if refused != nil {
 			p.resolve(i, *refused)

@@ -18,6 +18,7 @@ type item struct {
 
 	transaction string // of the request; the batch is of it where its entry has a serial
 	implicit    bool
+	arrived     time.Time
 	refused     error // the transaction does not have it: left out of the commit
 
 	// where the commit names it: set when the commit record is made

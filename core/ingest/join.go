@@ -24,7 +24,8 @@ type joining struct {
 	items   []int
 	member  txn.Member
 	err     error
-	done    chan struct{} // closed when member and err are set
+	asked   time.Time     // after the answer
+	done    chan struct{} // closed when member, err and asked are set
 }
 
 // join begins to ask for the membership of all transactional batches of a flush, beside its upload. The requests
@@ -74,6 +75,7 @@ func (g *Ingest) ask(ctx context.Context, j *joining) {
 		return
 	}
 	j.member, j.err = g.Transactions.Join(ctx, j.request)
+	j.asked = time.Now()
 }
 
 // joined waits for the memberships, marks batches that have none, and says what the commit says of the others.
@@ -107,7 +109,8 @@ func (g *Ingest) leaveOut(f *flush) {
 // apply gives each batch its serial or the reason why it has none.
 func (j *joining) apply(items []item) {
 	var member txn.Member
-	err := fmt.Errorf("%w: the membership of the transaction takes too long", ErrNotAppended)
+	late := fmt.Errorf("%w: the membership of the transaction takes too long", ErrNotAppended)
+	err := late
 	select {
 	case <-j.done:
 		member, err = j.member, j.err
@@ -124,6 +127,8 @@ func (j *joining) apply(items []item) {
 			it.refused = ErrTxnState
 		case err != nil:
 			it.refused = fmt.Errorf("%w: %w", ErrNotAppended, err)
+		case !it.implicit && j.asked.Sub(it.arrived) > txn.JoinWithin:
+			it.refused = late
 		default:
 			it.entry.Serial = member.Serial
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/record"
@@ -46,6 +47,11 @@ type Member struct {
 	// Refused are partitions that are none of the transaction's.
 	Refused map[record.TopicPartition]bool
 }
+
+// JoinWithin is how long after its arrival a request of a client before KIP-890 may still be told its transaction. Such a client keeps its
+// epoch: had it given the request up meanwhile, aborted, and begun anew, then what is read now is its next transaction. A client that
+// waits longer than this for an answer is safe from that; the request is answered so that it is sent again.
+const JoinWithin = 2 * time.Second
 
 // Join makes partitions members of an open transaction, and gives its serial. It must return before their batches are committed.
 //

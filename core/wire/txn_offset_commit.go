@@ -7,6 +7,7 @@ import (
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/txn"
 )
 
 // TxnOffsetCommit (key 28), versions 0-6.
@@ -26,6 +27,9 @@ func (s *Server) txnOffsetCommit(ctx context.Context, _ *caller, req *kmsg.TxnOf
 		Join: func(ctx context.Context) ([]coordination.Guard, []coordination.Change, error) {
 			return s.backend.Transactions.JoinGroup(ctx, req.TransactionalID, identity(req.ProducerID, req.ProducerEpoch), req.Group, req.Version >= 5)
 		},
+	}
+	if req.Version < 5 {
+		r.JoinWithin = txn.JoinWithin
 	}
 	if req.Version >= 3 {
 		r.CommitCheck = group.CommitCheck{MemberID: req.MemberID, Instance: text(req.InstanceID), Generation: req.Generation}
