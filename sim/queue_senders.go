@@ -66,7 +66,7 @@ func (q *queue) idempotentSender(ctx context.Context, number int) {
 		tp := q.written(&d)
 		b := q.newBatch(tp, &record.Sequence{Producer: s.id, First: next[tp]})
 		op := queues.Op{Process: process, Start: q.Now()}
-		base, ok := q.insist(ctx, b, patienceOf(b))
+		base, ok := q.insist(ctx, b)
 		if next[tp] += b.Records; ok {
 			op.Outcome = queues.Done
 		} else {
@@ -77,16 +77,13 @@ func (q *queue) idempotentSender(ctx context.Context, number int) {
 	}
 }
 
-// patienceOf is how long a client tries: some give up while the batch is still on its way.
-func patienceOf(b *batch) time.Duration {
+// insist sends a batch until it is acknowledged, refused for good, or its client has lost its patience: some give up while the batch
+// is still on its way. A duplicate of long ago has no offset.
+func (q *queue) insist(ctx context.Context, b *batch) (base int64, ok bool) {
+	patience := deliveryMax
 	if b.dice.chance(.3) {
-		return b.dice.between(deliveryMax/50, deliveryMax/3)
+		patience = b.dice.between(deliveryMax/50, deliveryMax/3)
 	}
-	return deliveryMax
-}
-
-// insist sends a batch until it is acknowledged, refused for good, or its client has lost its patience. A duplicate of long ago has no offset.
-func (q *queue) insist(ctx context.Context, b *batch, patience time.Duration) (base int64, ok bool) {
 	for time.Since(b.first) < patience {
 		o := q.send(ctx, q.pick(&b.dice), &b.dice, b)[0]
 		q.heard(b, o)
@@ -110,7 +107,7 @@ type scribe struct {
 	*txnClient
 	*judged
 	process int
-	// reckless: it goes on with its epoch and sequences after a batch that it has waited long enough for, without an answer. An old
+	// reckless: it goes on with its epoch and sequences after a batch that it has no answer for. An old
 	// client can: what comes of that batch afterwards is for the log to refuse.
 	reckless bool
 }
@@ -136,13 +133,11 @@ func (q *queue) write(ctx context.Context, c *scribe, tp record.TopicPartition, 
 	b := q.newBatch(tp, &record.Sequence{Producer: c.who.Producer, Epoch: c.who.Epoch, First: c.next[tp]}, c.transaction)
 	b.transaction, b.implicit = c.id, !c.old
 	c.next[tp] += b.Records
-	patience := patienceOf(b)
-	if c.old && c.reckless {
-		patience = deliveryMax // no broker can tell the transactions of one that is reckless and hasty (docs/SUPPORTED.md)
-	}
-	base, ok := q.insist(ctx, b, patience)
+	base, ok := q.insist(ctx, b)
 	if c.failed = !ok; ok {
 		c.acked = append(c.acked, b.UID)
+	} else if c.old && c.reckless {
+		wait(ctx, txn.JoinWithin) // no broker can tell the transactions of one that is hasty as well (docs/SUPPORTED.md)
 	}
 	steps := q.steps(b, base)
 	if of != nil {
