@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -13,11 +14,18 @@ import (
 //	v2  PRODUCER_FENCED
 //	v3  flexible
 //	v4  ABORTABLE_TRANSACTION is known: never said here
-func (s *Server) addOffsetsToTxn(ctx context.Context, _ *caller, req *kmsg.AddOffsetsToTxnRequest) (kmsg.Response, error) {
+func (s *Server) addOffsetsToTxn(ctx context.Context, c *caller, req *kmsg.AddOffsetsToTxnRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrAddOffsetsToTxnResponse()
 	resp.Version = req.Version
-	err := group.ErrInvalidGroup
-	if req.Group != "" {
+	err := c.may(ctx, auth.ResourceTransactionalID, req.TransactionalID)
+	if err == nil {
+		err = c.may(ctx, auth.ResourceGroup, req.Group)
+	}
+	switch {
+	case err != nil:
+	case req.Group == "":
+		err = group.ErrInvalidGroup
+	default:
 		err = s.backend.Transactions.AddGroup(ctx, req.TransactionalID, identity(req.ProducerID, req.ProducerEpoch), req.Group)
 	}
 	resp.ErrorCode = fencedCode(s.code(err), req.Version >= 2)

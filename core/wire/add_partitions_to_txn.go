@@ -6,6 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -15,16 +17,20 @@ import (
 //	v3  flexible
 //
 // All partitions or none: with an unknown one the others are OPERATION_NOT_ATTEMPTED.
-func (s *Server) addPartitionsToTxn(ctx context.Context, _ *caller, req *kmsg.AddPartitionsToTxnRequest) (kmsg.Response, error) {
+func (s *Server) addPartitionsToTxn(ctx context.Context, c *caller, req *kmsg.AddPartitionsToTxnRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrAddPartitionsToTxnResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find := s.names(c)
 	var parts []record.TopicPartition
-	failed := false
+	refused := c.may(ctx, auth.ResourceTransactionalID, req.TransactionalID)
+	failed := refused != nil
 	for _, asked := range req.Topics {
 		t := kmsg.NewAddPartitionsToTxnResponseTopic()
 		t.Topic = asked.Topic
-		known, unknown := find.byName(ctx, asked.Topic)
+		known, unknown := (*ledger.Topic)(nil), refused
+		if refused == nil {
+			known, unknown = find.byName(ctx, asked.Topic)
+		}
 		for _, n := range asked.Partitions {
 			p := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
 			err := unknown

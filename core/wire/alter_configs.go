@@ -10,7 +10,7 @@ import (
 )
 
 // AlterConfigs (key 33), versions 0-2 (v2 flexible): all configs of a topic are replaced by those given.
-func (s *Server) alterConfigs(ctx context.Context, _ *caller, req *kmsg.AlterConfigsRequest) (kmsg.Response, error) {
+func (s *Server) alterConfigs(ctx context.Context, who *caller, req *kmsg.AlterConfigsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrAlterConfigsResponse()
 	resp.Version = req.Version
 	for _, asked := range req.Resources {
@@ -19,7 +19,7 @@ func (s *Server) alterConfigs(ctx context.Context, _ *caller, req *kmsg.AlterCon
 			changes, err = addChange(changes, err, c.Name, topic.Set, c.Value)
 		}
 		if err == nil {
-			err = s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, true, req.ValidateOnly)
+			err = s.alter(ctx, who, asked.ResourceType, asked.ResourceName, changes, true, req.ValidateOnly)
 		}
 		out := kmsg.NewAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
@@ -31,7 +31,7 @@ func (s *Server) alterConfigs(ctx context.Context, _ *caller, req *kmsg.AlterCon
 
 // IncrementalAlterConfigs (key 44), versions 0-1 (v1 flexible): single configs of a topic are set or deleted; lists
 // are appended to or subtracted from.
-func (s *Server) incrementalAlterConfigs(ctx context.Context, _ *caller, req *kmsg.IncrementalAlterConfigsRequest) (kmsg.Response, error) {
+func (s *Server) incrementalAlterConfigs(ctx context.Context, who *caller, req *kmsg.IncrementalAlterConfigsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrIncrementalAlterConfigsResponse()
 	resp.Version = req.Version
 	for _, asked := range req.Resources {
@@ -40,7 +40,7 @@ func (s *Server) incrementalAlterConfigs(ctx context.Context, _ *caller, req *km
 			changes, err = addChange(changes, err, c.Name, topic.Op(c.Op), c.Value)
 		}
 		if err == nil {
-			err = s.alter(ctx, asked.ResourceType, asked.ResourceName, changes, false, req.ValidateOnly)
+			err = s.alter(ctx, who, asked.ResourceType, asked.ResourceName, changes, false, req.ValidateOnly)
 		}
 		out := kmsg.NewIncrementalAlterConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
@@ -63,7 +63,10 @@ func addChange(changes []topic.Change, err error, name string, op topic.Op, valu
 	return nil, fmt.Errorf("%w: config %s has no value", errRequest, name)
 }
 
-func (s *Server) alter(ctx context.Context, kind kmsg.ConfigResourceType, name string, changes []topic.Change, replaceAll, validateOnly bool) error {
+func (s *Server) alter(ctx context.Context, who *caller, kind kmsg.ConfigResourceType, name string, changes []topic.Change, replaceAll, validateOnly bool) error {
+	if err := who.mayConfigs(ctx, kind, name); err != nil {
+		return err
+	}
 	if kind != kmsg.ConfigResourceTypeTopic {
 		return s.alterFixed(kind, name, changes)
 	}

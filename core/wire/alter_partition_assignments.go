@@ -21,8 +21,12 @@ func (s *Server) alterPartitionAssignments(ctx context.Context, c *caller, req *
 	resp := kmsg.NewPtrAlterPartitionAssignmentsResponse()
 	resp.Version = req.Version
 	resp.AllowReplicationFactorChange = req.AllowReplicationFactorChange
+	if err := c.mayCluster(ctx); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
+		return resp, nil
+	}
 	d := describer{live: s.backend.Cluster.Live(), zone: s.zone(c)}
-	find := s.names()
+	find := s.names(c)
 	for _, asked := range req.Topics {
 		out := kmsg.NewAlterPartitionAssignmentsResponseTopic()
 		out.Topic = asked.Topic

@@ -12,6 +12,7 @@ import (
 type api struct {
 	key      kmsg.Key
 	min, max int16
+	needs    []need // who may send it
 	handle   handler
 	start    starter // two phases: requests of one connection overlap
 	shape    string  // of the request's body, see shape.go
@@ -39,9 +40,9 @@ func (a *api) name() string {
 // apiTable holds what is served, by key. ApiVersions is generated from it.
 type apiTable map[int16]*api
 
-// table lists what is served: a line here and a file with the handler is all that a key needs.
+// table lists what is served: a line here, a row in needs and a file with the handler is all that a key needs.
 func (s *Server) table() apiTable {
-	t := apiTable{}
+	t, rows := apiTable{}, needs()
 	for _, a := range []api{
 		{key: kmsg.Produce, min: 0, max: 13, start: s.produce, shape: "3+s h i [-12s 13+u [i B]]"}, // 0-2 are refused, see produce.go
 		{key: kmsg.Fetch, min: 4, max: 18, handle: on(s.fetch), noTags: []uint32{1}, shape: "-14i i i i b 7+i 7+i [-12s 13+u [i 9+i l 12+i 5+l i]] 7+[-12s 13+u (i)] 11+s"},
@@ -89,10 +90,13 @@ func (s *Server) table() apiTable {
 		{key: kmsg.UnregisterBroker, min: 0, max: 0, handle: on(s.unregisterBroker), shape: "i"},
 		{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: on(s.consumerGroupHeartbeat), shape: "s s i s s i (s) 1+s s [u (i)]"},
 		{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: on(s.consumerGroupDescribe), shape: "(s) b"},
+		{key: kmsg.DescribeACLs, min: 1, max: 3, handle: on(s.describeACLs), shape: "b s b s s b b"},
+		{key: kmsg.CreateACLs, min: 1, max: 3, handle: on(s.createACLs), shape: "[b s b s s b b]"},
+		{key: kmsg.DeleteACLs, min: 1, max: 3, handle: on(s.deleteACLs), shape: "[b s b s s b b]"},
 		{key: kmsg.ListConfigResources, min: 0, max: 1, handle: on(s.listConfigResources), shape: "1+(b)"},
 		{key: kmsg.DescribeTopicPartitions, min: 0, max: 0, handle: on(s.describeTopicPartitions), shape: "[s] i {s i}"},
 	} {
-		a.outline = parseShape(a.shape)
+		a.outline, a.needs = parseShape(a.shape), rows[a.key]
 		t[a.key.Int16()] = &a
 	}
 	return t

@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/record"
 )
@@ -31,6 +32,10 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 			}
 		})
 	}
+	if err := c.mayJoin(ctx, req); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
+		return resp, nil
+	}
 	res, err := s.backend.Groups.ConsumerHeartbeat(ctx, req.Group, r)
 	if err != nil {
 		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
@@ -43,6 +48,9 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 	if res.Assignment != nil {
 		a := kmsg.NewConsumerGroupHeartbeatResponseAssignment()
 		for _, id := range res.Assignment.Topics() {
+			if known, ok := s.backend.Topics.TopicByID(id); ok && c.may(ctx, auth.ResourceTopic, known.Name) != nil {
+				continue // matched by a pattern, and not for this member to know of
+			}
 			t := kmsg.NewConsumerGroupHeartbeatResponseAssignmentTopic()
 			t.TopicID, t.Partitions = id, (*res.Assignment)[id]
 			a.Topics = append(a.Topics, t)
@@ -50,4 +58,17 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 		resp.Assignment = &a
 	}
 	return resp, nil
+}
+
+// mayJoin says whether a member may be of its group, and describe all topics that it names.
+func (c *caller) mayJoin(ctx context.Context, req *kmsg.ConsumerGroupHeartbeatRequest) error {
+	if err := c.may(ctx, auth.ResourceGroup, req.Group); err != nil {
+		return err
+	}
+	for _, name := range req.SubscribedTopicNames {
+		if err := c.may(ctx, auth.ResourceTopic, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

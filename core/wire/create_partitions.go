@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -15,7 +16,7 @@ import (
 //	v2  flexible
 //
 // A topic only grows. Assignments of replicas are accepted if there is one for each new partition, and ignored.
-func (s *Server) createPartitions(ctx context.Context, _ *caller, req *kmsg.CreatePartitionsRequest) (kmsg.Response, error) {
+func (s *Server) createPartitions(ctx context.Context, c *caller, req *kmsg.CreatePartitionsRequest) (kmsg.Response, error) {
 	ctx, cancel := adminTimeout(ctx, req.TimeoutMillis)
 	defer cancel()
 	resp := kmsg.NewPtrCreatePartitionsResponse()
@@ -33,7 +34,7 @@ func (s *Server) createPartitions(ctx context.Context, _ *caller, req *kmsg.Crea
 		}
 		err := fmt.Errorf("topic %q: %w", asked.Topic, errTwice)
 		if once {
-			err = s.grow(ctx, asked, req.ValidateOnly)
+			err = s.grow(ctx, c, asked, req.ValidateOnly)
 		}
 		out := kmsg.NewCreatePartitionsResponseTopic()
 		out.Topic, out.ErrorCode, out.ErrorMessage = asked.Topic, s.code(err), message(err)
@@ -42,9 +43,12 @@ func (s *Server) createPartitions(ctx context.Context, _ *caller, req *kmsg.Crea
 	return resp, nil
 }
 
-func (s *Server) grow(ctx context.Context, asked *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
+func (s *Server) grow(ctx context.Context, c *caller, asked *kmsg.CreatePartitionsRequestTopic, validateOnly bool) error {
+	if err := c.may(ctx, auth.ResourceTopic, asked.Topic); err != nil {
+		return err
+	}
 	if n := int32(len(asked.Assignment)); n > 0 {
-		t, err := s.names().byName(ctx, asked.Topic)
+		t, err := s.names(c).byName(ctx, asked.Topic)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/topic"
 )
@@ -21,7 +22,7 @@ import (
 //
 // Topics are made one by one: a bad one does not hinder the others. Assignments of replicas are
 // counted, and otherwise ignored: any instance serves any partition.
-func (s *Server) createTopics(ctx context.Context, _ *caller, req *kmsg.CreateTopicsRequest) (kmsg.Response, error) {
+func (s *Server) createTopics(ctx context.Context, c *caller, req *kmsg.CreateTopicsRequest) (kmsg.Response, error) {
 	ctx, cancel := adminTimeout(ctx, req.TimeoutMillis)
 	defer cancel()
 	resp := kmsg.NewPtrCreateTopicsResponse()
@@ -34,12 +35,16 @@ func (s *Server) createTopics(ctx context.Context, _ *caller, req *kmsg.CreateTo
 	for i, name := range named {
 		if once, first := repeats.take(name); !once {
 			if first {
-				resp.Topics = append(resp.Topics, s.created(name, nil, fmt.Errorf("topic %q: %w", name, errTwice)))
+				resp.Topics = append(resp.Topics, s.created(ctx, c, name, nil, fmt.Errorf("topic %q: %w", name, errTwice)))
 			}
 			continue
 		}
-		t, err := s.create(ctx, &req.Topics[i], req.ValidateOnly)
-		out := s.created(name, t, err)
+		var t *ledger.Topic
+		err := c.mayCreate(ctx, name)
+		if err == nil {
+			t, err = s.create(ctx, &req.Topics[i], req.ValidateOnly)
+		}
+		out := s.created(ctx, c, name, t, err)
 		if req.ValidateOnly {
 			out.TopicID = [16]byte{}
 		}
@@ -97,7 +102,7 @@ func assigned(asked *kmsg.CreateTopicsRequestTopic, spec *topic.Spec) error {
 	return nil
 }
 
-func (s *Server) created(name string, t *ledger.Topic, err error) kmsg.CreateTopicsResponseTopic {
+func (s *Server) created(ctx context.Context, c *caller, name string, t *ledger.Topic, err error) kmsg.CreateTopicsResponseTopic {
 	out := kmsg.NewCreateTopicsResponseTopic()
 	out.Topic, out.NumPartitions, out.ReplicationFactor = name, -1, -1
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
@@ -105,7 +110,12 @@ func (s *Server) created(name string, t *ledger.Topic, err error) kmsg.CreateTop
 		out.Configs = []kmsg.CreateTopicsResponseTopicConfig{} // null would say that they may not be seen
 		return out
 	}
-	out.TopicID, out.NumPartitions, out.ReplicationFactor = t.ID, t.Partitions, t.ReplicationFactor
+	out.TopicID = t.ID
+	if err := c.mayAlso(ctx, auth.OperationDescribeConfigs, auth.ResourceTopic, name); err != nil {
+		out.ConfigErrorCode = s.code(err)
+		return out
+	}
+	out.NumPartitions, out.ReplicationFactor = t.Partitions, t.ReplicationFactor
 	for _, c := range topic.Table() {
 		value, source := topic.Effective(t, c)
 		one := kmsg.NewCreateTopicsResponseTopicConfig()

@@ -17,12 +17,12 @@ import (
 //	v2  flexible
 //
 // Offset -1 is the high watermark; the answer is the new log start.
-func (s *Server) deleteRecords(ctx context.Context, _ *caller, req *kmsg.DeleteRecordsRequest) (kmsg.Response, error) {
+func (s *Server) deleteRecords(ctx context.Context, c *caller, req *kmsg.DeleteRecordsRequest) (kmsg.Response, error) {
 	ctx, cancel := adminTimeout(ctx, req.TimeoutMillis)
 	defer cancel()
 	resp := kmsg.NewPtrDeleteRecordsResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find := s.names(c)
 	for _, asked := range req.Topics {
 		t := kmsg.NewDeleteRecordsResponseTopic()
 		t.Topic = asked.Topic

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
@@ -19,7 +20,7 @@ import (
 //	v6  by name or by id
 //
 // When it is answered, the name is free.
-func (s *Server) deleteTopics(ctx context.Context, _ *caller, req *kmsg.DeleteTopicsRequest) (kmsg.Response, error) {
+func (s *Server) deleteTopics(ctx context.Context, c *caller, req *kmsg.DeleteTopicsRequest) (kmsg.Response, error) {
 	ctx, cancel := adminTimeout(ctx, req.TimeoutMillis)
 	defer cancel()
 	resp := kmsg.NewPtrDeleteTopicsResponse()
@@ -39,7 +40,7 @@ func (s *Server) deleteTopics(ctx context.Context, _ *caller, req *kmsg.DeleteTo
 	for i, t := range asked {
 		switch once, first := repeats.take(named[i]); {
 		case once:
-			resp.Topics = append(resp.Topics, s.remove(ctx, t))
+			resp.Topics = append(resp.Topics, s.remove(ctx, c, t))
 		case first:
 			out := kmsg.NewDeleteTopicsResponseTopic()
 			out.Topic, out.TopicID = t.Topic, t.TopicID
@@ -50,7 +51,7 @@ func (s *Server) deleteTopics(ctx context.Context, _ *caller, req *kmsg.DeleteTo
 	return resp, nil
 }
 
-func (s *Server) remove(ctx context.Context, asked kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopicsResponseTopic {
+func (s *Server) remove(ctx context.Context, c *caller, asked kmsg.DeleteTopicsRequestTopic) kmsg.DeleteTopicsResponseTopic {
 	out := kmsg.NewDeleteTopicsResponseTopic()
 	out.Topic, out.TopicID = asked.Topic, asked.TopicID
 	id := record.TopicID(asked.TopicID)
@@ -60,9 +61,13 @@ func (s *Server) remove(ctx context.Context, asked kmsg.DeleteTopicsRequestTopic
 	case asked.Topic != nil && id != record.TopicID{}, asked.Topic == nil && id == record.TopicID{}:
 		err = fmt.Errorf("%w: name either the topic or its id", errRequest)
 	case asked.Topic != nil:
-		gone, err = s.backend.Admin.Delete(ctx, *asked.Topic)
+		if err = c.may(ctx, auth.ResourceTopic, *asked.Topic); err == nil {
+			gone, err = s.backend.Admin.Delete(ctx, *asked.Topic)
+		}
 	default:
-		gone, err = s.backend.Admin.DeleteID(ctx, id)
+		if _, err = s.names(c).byID(ctx, id); err == nil {
+			gone, err = s.backend.Admin.DeleteID(ctx, id)
+		}
 	}
 	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
 		err = fmt.Errorf("%w: %v", errUnknownPartition, err) //nolint:errorlint // it is another error now

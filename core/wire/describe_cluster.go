@@ -12,7 +12,7 @@ import (
 //
 //	v1  endpoint type: brokers are 1; there are no controllers to show
 //	v2  fenced brokers: there are none
-func (s *Server) describeCluster(_ context.Context, c *caller, req *kmsg.DescribeClusterRequest) (kmsg.Response, error) {
+func (s *Server) describeCluster(ctx context.Context, c *caller, req *kmsg.DescribeClusterRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeClusterResponse()
 	resp.Version = req.Version
 	if req.Version >= 1 && req.EndpointType != 1 {
@@ -27,7 +27,7 @@ func (s *Server) describeCluster(_ context.Context, c *caller, req *kmsg.Describ
 	resp.ClusterID = s.backend.Topics.ClusterID()
 	resp.ControllerID = controller(live)
 	if req.IncludeClusterAuthorizedOperations {
-		resp.ClusterAuthorizedOperations = clusterOperations
+		resp.ClusterAuthorizedOperations = c.clusterOperations(ctx)
 	}
 	for _, in := range live {
 		b := kmsg.NewDescribeClusterResponseBroker()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -21,21 +22,21 @@ import (
 // Null names means all configs; an empty list means all too. Topics show the whole table. A broker is answered by
 // itself only (broker_configs.go); broker "" (the cluster's dynamic defaults) has none. Configs of groups are the same for
 // every group. Client metrics are not served.
-func (s *Server) describeConfigs(ctx context.Context, _ *caller, req *kmsg.DescribeConfigsRequest) (kmsg.Response, error) {
+func (s *Server) describeConfigs(ctx context.Context, c *caller, req *kmsg.DescribeConfigsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeConfigsResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find := s.names(c)
 	for _, asked := range req.Resources {
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = asked.ResourceType, asked.ResourceName
-		all, err := s.configsOf(ctx, find, asked)
+		all, err := s.configsOf(ctx, c, find, asked)
 		out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 		if err == nil {
 			out.ErrorMessage = kmsg.StringPtr("") // as Kafka, not null
 		}
-		for _, c := range all {
-			if len(asked.ConfigNames) == 0 || slices.Contains(asked.ConfigNames, c.Name) {
-				out.Configs = append(out.Configs, shownConfig(c, req))
+		for _, one := range all {
+			if len(asked.ConfigNames) == 0 || slices.Contains(asked.ConfigNames, one.Name) {
+				out.Configs = append(out.Configs, shownConfig(one, req))
 			}
 		}
 		resp.Resources = append(resp.Resources, out)
@@ -54,7 +55,10 @@ func shownConfig(c kmsg.DescribeConfigsResponseResourceConfig, req *kmsg.Describ
 	return c
 }
 
-func (s *Server) configsOf(ctx context.Context, find *names, asked kmsg.DescribeConfigsRequestResource) ([]kmsg.DescribeConfigsResponseResourceConfig, error) {
+func (s *Server) configsOf(ctx context.Context, c *caller, find *names, asked kmsg.DescribeConfigsRequestResource) ([]kmsg.DescribeConfigsResponseResourceConfig, error) {
+	if err := c.mayConfigs(ctx, asked.ResourceType, asked.ResourceName); err != nil {
+		return nil, err
+	}
 	switch asked.ResourceType {
 	case kmsg.ConfigResourceTypeTopic:
 		return s.topicConfigs(ctx, find, asked.ResourceName)
@@ -78,6 +82,17 @@ func (s *Server) configsOf(ctx context.Context, find *names, asked kmsg.Describe
 		return s.groupConfigs(), nil
 	}
 	return nil, fmt.Errorf("%w: configs of resource type %v are not served", errRequest, asked.ResourceType)
+}
+
+// mayConfigs says whether the caller may do to configs what its request does: those of brokers are the cluster's.
+func (c *caller) mayConfigs(ctx context.Context, kind kmsg.ConfigResourceType, name string) error {
+	switch kind {
+	case kmsg.ConfigResourceTypeTopic:
+		return c.may(ctx, auth.ResourceTopic, name)
+	case kmsg.ConfigResourceTypeGroupConfig:
+		return c.may(ctx, auth.ResourceGroup, name)
+	}
+	return c.mayCluster(ctx)
 }
 
 func (s *Server) isUs(name string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -18,18 +19,23 @@ import (
 //	v6  a group that is not there is GROUP_ID_NOT_FOUND; before, it is Dead and no error
 //
 // A consumer group of KIP-848 is not there for this request, as in Kafka: ConsumerGroupDescribe shows it.
-func (s *Server) describeGroups(ctx context.Context, _ *caller, req *kmsg.DescribeGroupsRequest) (kmsg.Response, error) {
+func (s *Server) describeGroups(ctx context.Context, c *caller, req *kmsg.DescribeGroupsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeGroupsResponse()
 	resp.Version = req.Version
 	for _, name := range req.Groups {
-		d, err := s.backend.Groups.Describe(ctx, name)
+		var d group.Description
+		err := c.may(ctx, auth.ResourceGroup, name)
+		may := err == nil
+		if may {
+			d, err = s.backend.Groups.Describe(ctx, name)
+		}
 		if err == nil && d.Kind != group.Classic {
 			err = fmt.Errorf("%w: %q is not a classic group", group.ErrUnknownGroup, name)
 		}
 		out := kmsg.NewDescribeGroupsResponseGroup()
 		out.Group = name
-		if req.IncludeAuthorizedOperations {
-			out.AuthorizedOperations = groupOperations
+		if req.IncludeAuthorizedOperations && may {
+			out.AuthorizedOperations = c.operations(ctx, auth.ResourceGroup, name)
 		}
 		if err != nil {
 			out.State = string(group.Dead)

@@ -26,6 +26,10 @@ const logDir = "/objectstore"
 func (s *Server) describeLogDirs(ctx context.Context, c *caller, req *kmsg.DescribeLogDirsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeLogDirsResponse()
 	resp.Version = req.Version
+	if err := c.mayCluster(ctx); err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
 	dir := kmsg.NewDescribeLogDirsResponseDir()
 	dir.Dir = logDir
 	own := ownPartitions{self: s.backend.Cluster.Self(), live: s.backend.Cluster.Live(), zone: s.zone(c)}

@@ -12,10 +12,10 @@ import (
 // DescribeProducers (key 61), version 0: the producers that a partition remembers for their sequences.
 //
 // Any instance answers for any partition. When a producer was last heard of is kept as a revision, not as a time: -1.
-func (s *Server) describeProducers(ctx context.Context, _ *caller, req *kmsg.DescribeProducersRequest) (kmsg.Response, error) {
+func (s *Server) describeProducers(ctx context.Context, c *caller, req *kmsg.DescribeProducersRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeProducersResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find := s.names(c)
 	behind := s.backend.Topics.Barrier(ctx) // records acknowledged elsewhere count
 	for _, asked := range req.Topics {
 		t := kmsg.NewDescribeProducersResponseTopic()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/topic"
 )
@@ -14,8 +15,8 @@ import (
 // the first partition of the next page.
 func (s *Server) describeTopicPartitions(ctx context.Context, c *caller, req *kmsg.DescribeTopicPartitionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeTopicPartitionsResponse()
-	d := describer{live: s.backend.Cluster.Live(), zone: s.zone(c), operations: true}
-	find := s.names()
+	d := describer{live: s.backend.Cluster.Live(), zone: s.zone(c)}
+	find := s.names(c)
 	if badCursor(req) {
 		for _, t := range req.Topics {
 			out := kmsg.NewDescribeTopicPartitionsResponseTopic()
@@ -25,7 +26,7 @@ func (s *Server) describeTopicPartitions(ctx context.Context, c *caller, req *km
 		return resp, nil
 	}
 	left := max(min(req.ResponsePartitionLimit, describePartitionsMax), 1)
-	for _, name := range s.describedNames(req) {
+	for _, name := range s.describedNames(ctx, c, req) {
 		first := int32(0)
 		if req.Cursor != nil && req.Cursor.Topic == name {
 			first = max(req.Cursor.Partition, 0)
@@ -43,7 +44,7 @@ func (s *Server) describeTopicPartitions(ctx context.Context, c *caller, req *km
 			continue
 		}
 		end := min(t.Partitions, first+left)
-		out.TopicID, out.AuthorizedOperations = t.ID, topicOperations
+		out.TopicID, out.AuthorizedOperations = t.ID, c.operations(ctx, auth.ResourceTopic, name)
 		out.Partitions = describedPartitions(d.topic(t), first, end)
 		resp.Topics = append(resp.Topics, out)
 		left -= max(end-first, 0)
@@ -67,14 +68,16 @@ func badCursor(req *kmsg.DescribeTopicPartitionsRequest) bool {
 }
 
 // describedNames are the names asked for, sorted, from the cursor on.
-func (s *Server) describedNames(req *kmsg.DescribeTopicPartitionsRequest) []string {
+func (s *Server) describedNames(ctx context.Context, c *caller, req *kmsg.DescribeTopicPartitionsRequest) []string {
 	var names []string
 	for _, t := range req.Topics {
 		names = append(names, t.Topic)
 	}
 	if len(names) == 0 {
 		for _, t := range s.backend.Topics.AllTopics() {
-			names = append(names, t.Name)
+			if c.may(ctx, auth.ResourceTopic, t.Name) == nil {
+				names = append(names, t.Name)
+			}
 		}
 	}
 	slices.Sort(names)

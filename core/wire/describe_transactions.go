@@ -8,26 +8,31 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/txn"
 )
 
 // DescribeTransactions (key 65), version 0. Any instance answers for any transactional id.
-func (s *Server) describeTransactions(ctx context.Context, _ *caller, req *kmsg.DescribeTransactionsRequest) (kmsg.Response, error) {
+func (s *Server) describeTransactions(ctx context.Context, c *caller, req *kmsg.DescribeTransactionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeTransactionsResponse()
 	resp.Version = req.Version
 	for _, id := range req.TransactionalIDs {
 		out := kmsg.NewDescribeTransactionsResponseTransactionState()
 		out.TransactionalID, out.ProducerID, out.ProducerEpoch, out.StartTimestamp = id, -1, -1, -1
-		st, err := s.backend.Transactions.Describe(ctx, id)
+		var st *txn.State
+		err := c.may(ctx, auth.ResourceTransactionalID, id)
+		if err == nil {
+			st, err = s.backend.Transactions.Describe(ctx, id)
+		}
 		if out.ErrorCode = s.code(err); err == nil {
-			s.describeTransaction(st, &out)
+			s.describeTransaction(ctx, c, st, &out)
 		}
 		resp.TransactionStates = append(resp.TransactionStates, out)
 	}
 	return resp, nil
 }
 
-func (s *Server) describeTransaction(st *txn.State, out *kmsg.DescribeTransactionsResponseTransactionState) {
+func (s *Server) describeTransaction(ctx context.Context, c *caller, st *txn.State, out *kmsg.DescribeTransactionsResponseTransactionState) {
 	out.State, out.TimeoutMillis = string(st.Phase), st.TimeoutMs
 	out.ProducerID, out.ProducerEpoch = int64(st.Producer), int16(st.Epoch)
 	if st.Phase == txn.Ongoing {
@@ -35,8 +40,8 @@ func (s *Server) describeTransaction(st *txn.State, out *kmsg.DescribeTransactio
 	}
 	for id, parts := range maps.All(st.Partitions) {
 		known, ok := s.backend.Topics.TopicByID(id)
-		if !ok {
-			continue // deleted meanwhile
+		if !ok || c.may(ctx, auth.ResourceTopic, known.Name) != nil {
+			continue // deleted meanwhile, or not to be shown
 		}
 		t := kmsg.NewDescribeTransactionsResponseTransactionStateTopic()
 		t.Topic, t.Partitions = known.Name, parts

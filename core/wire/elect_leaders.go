@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -14,14 +15,17 @@ import (
 //
 // There is nothing to elect: each partition that exists is answered with ELECTION_NOT_NEEDED, which tools take as done. Null
 // topics are all; as in Kafka, partitions without need are then left out, so no partition is named.
-func (s *Server) electLeaders(ctx context.Context, _ *caller, req *kmsg.ElectLeadersRequest) (kmsg.Response, error) {
+func (s *Server) electLeaders(ctx context.Context, c *caller, req *kmsg.ElectLeadersRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrElectLeadersResponse()
 	resp.Version = req.Version
-	var wrong error
-	if req.ElectionType != 0 && req.ElectionType != 1 {
+	wrong := c.mayCluster(ctx)
+	if wrong == nil && req.ElectionType != 0 && req.ElectionType != 1 {
 		wrong = fmt.Errorf("%w: unknown election type %d", errRequest, req.ElectionType)
 	}
 	resp.ErrorCode = s.code(wrong)
+	if req.Topics == nil && errors.Is(wrong, errClusterDenied) {
+		return resp, nil
+	}
 	if req.Topics == nil {
 		for _, t := range s.backend.Topics.AllTopics() {
 			out := kmsg.NewElectLeadersResponseTopic()
@@ -30,7 +34,7 @@ func (s *Server) electLeaders(ctx context.Context, _ *caller, req *kmsg.ElectLea
 		}
 		return resp, nil
 	}
-	find := s.names()
+	find := s.names(c)
 	for _, asked := range req.Topics {
 		out := kmsg.NewElectLeadersResponseTopic()
 		out.Topic = asked.Topic

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // EndTxn (key 26), versions 0-5.
@@ -13,9 +15,13 @@ import (
 //	v5  every end gives the producer a new epoch, or a new id (KIP-890)
 //
 // Sent again after a lost answer it succeeds, with the epoch that the first gave.
-func (s *Server) endTxn(ctx context.Context, _ *caller, req *kmsg.EndTxnRequest) (kmsg.Response, error) {
+func (s *Server) endTxn(ctx context.Context, c *caller, req *kmsg.EndTxnRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrEndTxnResponse()
 	resp.Version = req.Version
+	if err := c.may(ctx, auth.ResourceTransactionalID, req.TransactionalID); err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
 	now, err := s.backend.Transactions.End(ctx, req.TransactionalID, identity(req.ProducerID, req.ProducerEpoch), req.Commit, req.Version >= 5)
 	resp.ErrorCode = fencedCode(s.code(err), req.Version >= 2)
 	if err == nil {

@@ -119,7 +119,7 @@ func (s *Server) code(err error) int16 {
 	if err == nil {
 		return 0
 	}
-	for _, row := range slices.Concat(groupCodes(), codes(), transactionCodes(), userCodes()) {
+	for _, row := range slices.Concat(denialCodes(), groupCodes(), codes(), transactionCodes(), userCodes(), aclCodes()) {
 		if errors.Is(err, row.err) {
 			return row.code.Code
 		}

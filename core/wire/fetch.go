@@ -110,7 +110,7 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
 		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1, Reserve: held.reserve,
 	}
-	find, elsewhere := s.names(), s.elsewhere(req)
+	find, elsewhere := s.names(c), s.elsewhere(req)
 	var from []int // of each partition asked for, its place in wants
 	for i, w := range wants {
 		tp, err := s.locate(ctx, find, req.Version, w)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // FindCoordinator (key 10), versions 0-6.
@@ -16,7 +18,7 @@ import (
 //
 // The coordinator is a hash of the name over all live instances; it knows no zones, so Metadata for a client's zone
 // names it too.
-func (s *Server) findCoordinator(_ context.Context, c *caller, req *kmsg.FindCoordinatorRequest) (kmsg.Response, error) {
+func (s *Server) findCoordinator(ctx context.Context, c *caller, req *kmsg.FindCoordinatorRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrFindCoordinatorResponse()
 	resp.Version = req.Version
 	keys := req.CoordinatorKeys
@@ -24,7 +26,7 @@ func (s *Server) findCoordinator(_ context.Context, c *caller, req *kmsg.FindCoo
 		keys = []string{req.CoordinatorKey}
 	}
 	for _, key := range keys {
-		resp.Coordinators = append(resp.Coordinators, s.coordinator(c, req.CoordinatorType, key))
+		resp.Coordinators = append(resp.Coordinators, s.coordinator(ctx, c, req.CoordinatorType, key))
 	}
 	if req.Version < 4 {
 		one := resp.Coordinators[0]
@@ -34,12 +36,15 @@ func (s *Server) findCoordinator(_ context.Context, c *caller, req *kmsg.FindCoo
 	return resp, nil
 }
 
-func (s *Server) coordinator(c *caller, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
+func (s *Server) coordinator(ctx context.Context, c *caller, kind int8, key string) kmsg.FindCoordinatorResponseCoordinator {
 	out := kmsg.NewFindCoordinatorResponseCoordinator()
 	out.Key, out.NodeID, out.Port = key, -1, -1
 	var err error
 	switch kind {
 	case 0, 1: // any instance takes any transactional id; one address saves conflicts
+		if err = c.may(ctx, coordinated(kind), key); err != nil {
+			break
+		}
 		in, e := s.backend.Groups.Find(key)
 		if err = e; err == nil {
 			at := in.Endpoint(c.conn.listener)
@@ -52,4 +57,12 @@ func (s *Server) coordinator(c *caller, kind int8, key string) kmsg.FindCoordina
 	}
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 	return out
+}
+
+// coordinated is what kind of resource a coordinator is looked for.
+func coordinated(kind int8) auth.ResourceType {
+	if kind == 1 {
+		return auth.ResourceTransactionalID
+	}
+	return auth.ResourceGroup
 }

@@ -30,6 +30,7 @@ type Guards struct {
 	Gates      map[string]Gate // by listener
 	Authorizer auth.Authorizer // nil: everybody may do everything
 	Users      Credentials     // nil: there are none to look at or change
+	ACLs       ACLs            // nil: there are none
 	// Authenticated is told of each authentication that has ended; nil: nobody is. Mechanism is one of those offered, or "other".
 	Authenticated func(mechanism string, succeeded bool)
 }
@@ -192,7 +193,7 @@ func (c *conn) mayRequest(r *request) error {
 	if who.Principal.Kind == auth.KindInstance && r.api.key != kmsg.ConsumerGroupHeartbeat && r.api.key != kmsg.OffsetCommit {
 		return fmt.Errorf("%w: %s", errForInstances, r.api.name())
 	}
-	if !auth.Ask(who.ctx, c.s.guards.Authorizer, auth.OperationDispatch, auth.Resource{Type: auth.ResourceRequest, Name: r.api.name()}) {
+	if r.api.needs == nil || !auth.Ask(who.ctx, c.s.guards.Authorizer, auth.OperationDispatch, auth.Resource{Type: auth.ResourceRequest, Name: r.api.name()}) {
 		return fmt.Errorf("%w: %s is closed to %s", errNotAuthenticated, r.api.name(), who.Principal)
 	}
 	return nil
@@ -201,6 +202,11 @@ func (c *conn) mayRequest(r *request) error {
 // may asks the authorizer.
 func (s *Server) may(ctx context.Context, op auth.Operation, on auth.Resource) bool {
 	return auth.Ask(ctx, s.guards.Authorizer, op, on)
+}
+
+// maySome asks it for any resource of a type.
+func (s *Server) maySome(ctx context.Context, op auth.Operation, on auth.ResourceType) bool {
+	return auth.AskSome(ctx, s.guards.Authorizer, op, on)
 }
 
 func (s *Server) authenticated(mechanism string, succeeded bool) {

@@ -76,9 +76,6 @@ func groupCodes() []struct {
 
 var errCoordinatorType = errors.New("only groups and transactions have coordinators here")
 
-// groupOperations are the bits of Kafka's AclOperation that apply to a group.
-const groupOperations = 1<<3 | 1<<6 | 1<<8 | 1<<10 | 1<<11
-
 // host is where a client calls from, in the form that Kafka's tools show.
 func (c *caller) host() string {
 	if c.conn.nc.RemoteAddr() == nil {

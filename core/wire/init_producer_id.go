@@ -6,6 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -18,7 +19,7 @@ import (
 //
 // A null or empty transactional id gets a fresh producer id with epoch 0, always. With one, the producer gets the next epoch of
 // that id, and what it had open is aborted.
-func (s *Server) initProducerID(ctx context.Context, _ *caller, req *kmsg.InitProducerIDRequest) (kmsg.Response, error) {
+func (s *Server) initProducerID(ctx context.Context, c *caller, req *kmsg.InitProducerIDRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrInitProducerIDResponse()
 	resp.Version = req.Version
 	resp.ProducerID, resp.ProducerEpoch = int64(record.NoProducer), -1
@@ -27,9 +28,17 @@ func (s *Server) initProducerID(ctx context.Context, _ *caller, req *kmsg.InitPr
 		return resp, nil
 	}
 	if id := text(req.TransactionalID); id != "" {
+		if err := c.may(ctx, auth.ResourceTransactionalID, id); err != nil {
+			resp.ErrorCode = s.code(err)
+			return resp, nil
+		}
 		now, err := s.backend.Transactions.Init(ctx, id, req.TransactionTimeoutMillis, identity(req.ProducerID, req.ProducerEpoch))
 		resp.ErrorCode = fencedCode(s.code(err), req.Version >= 4)
 		resp.ProducerID, resp.ProducerEpoch = int64(now.Producer), int16(now.Epoch)
+		return resp, nil
+	}
+	if err := c.mayCluster(ctx); err != nil && !s.maySome(ctx, auth.OperationWrite, auth.ResourceTopic) {
+		resp.ErrorCode = s.code(err)
 		return resp, nil
 	}
 	id, err := s.backend.Producers.NextProducerID(ctx)

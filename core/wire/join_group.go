@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -19,7 +20,7 @@ import (
 //	v9  skip_assignment (KIP-814)
 //
 // It waits until all members have joined; a client has a connection of its own for it.
-func (s *Server) joinGroup(_ context.Context, c *caller, req *kmsg.JoinGroupRequest) (kmsg.Response, error) {
+func (s *Server) joinGroup(ctx context.Context, c *caller, req *kmsg.JoinGroupRequest) (kmsg.Response, error) {
 	r := group.JoinRequest{
 		MemberID: req.MemberID, Instance: text(req.InstanceID), Client: c.client, Host: c.host(),
 		SessionMs: req.SessionTimeoutMillis, RebalanceMs: req.RebalanceTimeoutMillis, ProtocolType: req.ProtocolType,
@@ -31,7 +32,10 @@ func (s *Server) joinGroup(_ context.Context, c *caller, req *kmsg.JoinGroupRequ
 	for _, p := range req.Protocols {
 		r.Protocols = append(r.Protocols, group.Protocol{Name: p.Name, Metadata: append([]byte{}, p.Metadata...)})
 	}
-	res := s.backend.Groups.Join(c.conn.poll, req.Group, r)
+	res := group.JoinResult{Err: c.may(ctx, auth.ResourceGroup, req.Group), MemberID: req.MemberID, Generation: -1}
+	if res.Err == nil {
+		res = s.backend.Groups.Join(c.conn.poll, req.Group, r)
+	}
 	resp := kmsg.NewPtrJoinGroupResponse()
 	resp.Version = req.Version
 	resp.ErrorCode, resp.MemberID, resp.Generation = s.code(res.Err), res.MemberID, res.Generation

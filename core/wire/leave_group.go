@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -13,9 +14,13 @@ import (
 //	v3  many members, also by group instance id; each has its own error
 //	v4  flexible
 //	v5  reason
-func (s *Server) leaveGroup(ctx context.Context, _ *caller, req *kmsg.LeaveGroupRequest) (kmsg.Response, error) {
+func (s *Server) leaveGroup(ctx context.Context, c *caller, req *kmsg.LeaveGroupRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrLeaveGroupResponse()
 	resp.Version = req.Version
+	if err := c.may(ctx, auth.ResourceGroup, req.Group); err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
 	var members []group.LeaveRequest
 	if req.Version < 3 {
 		members = []group.LeaveRequest{{MemberID: req.MemberID}}

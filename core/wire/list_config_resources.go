@@ -15,9 +15,13 @@ import (
 //	v1  by type; no type means all
 //
 // Groups are listed when they have configs of their own; none has.
-func (s *Server) listConfigResources(ctx context.Context, _ *caller, req *kmsg.ListConfigResourcesRequest) (kmsg.Response, error) {
+func (s *Server) listConfigResources(ctx context.Context, c *caller, req *kmsg.ListConfigResourcesRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrListConfigResourcesResponse()
 	resp.Version = req.Version
+	if err := c.mayCluster(ctx); err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
 	if req.Version == 0 {
 		return resp, nil
 	}

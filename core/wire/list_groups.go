@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // ListGroups (key 16), versions 0-5.
@@ -14,14 +16,16 @@ import (
 //	v4  states, and a filter by them
 //	v5  types, and a filter by them
 //
-// Each instance names the groups that it coordinates; clients ask all.
-func (s *Server) listGroups(ctx context.Context, _ *caller, req *kmsg.ListGroupsRequest) (kmsg.Response, error) {
+// Each instance names the groups that it coordinates; clients ask all. Groups that may not be described are left out, unless the
+// cluster may be.
+func (s *Server) listGroups(ctx context.Context, c *caller, req *kmsg.ListGroupsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrListGroupsResponse()
 	resp.Version = req.Version
 	groups, err := s.backend.Groups.List(ctx)
 	resp.ErrorCode = s.code(err)
+	all := c.mayAlso(ctx, auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
 	for _, g := range groups {
-		if !among(req.StatesFilter, string(g.Phase)) || !among(req.TypesFilter, string(g.Kind)) {
+		if !among(req.StatesFilter, string(g.Phase)) || !among(req.TypesFilter, string(g.Kind)) || !all && c.may(ctx, auth.ResourceGroup, g.Group) != nil {
 			continue
 		}
 		one := kmsg.NewListGroupsResponseGroup()

@@ -27,10 +27,10 @@ import (
 // specials of a newer version, are refused.
 // Partitions are looked at side by side, so that one barrier serves all of a request: one after the other, five thousand
 // partitions would wait for five thousand.
-func (s *Server) listOffsets(ctx context.Context, _ *caller, req *kmsg.ListOffsetsRequest) (kmsg.Response, error) {
+func (s *Server) listOffsets(ctx context.Context, c *caller, req *kmsg.ListOffsetsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrListOffsetsResponse()
 	resp.Version = req.Version
-	find, looks := s.names(), s.looks(ctx, req)
+	find, looks := s.names(c), s.looks(ctx, req)
 	for _, asked := range req.Topics {
 		t := kmsg.NewListOffsetsResponseTopic()
 		t.Topic = asked.Topic

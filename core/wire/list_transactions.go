@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/txn"
 )
@@ -19,7 +20,7 @@ import (
 //	v2  filter by a regular expression of the whole id (KIP-1152)
 //
 // Each instance names the transactional ids whose clients are sent to it; administrators ask all.
-func (s *Server) listTransactions(ctx context.Context, _ *caller, req *kmsg.ListTransactionsRequest) (kmsg.Response, error) {
+func (s *Server) listTransactions(ctx context.Context, c *caller, req *kmsg.ListTransactionsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrListTransactionsResponse()
 	resp.Version = req.Version
 	for _, f := range req.StateFilters {
@@ -43,7 +44,8 @@ func (s *Server) listTransactions(ctx context.Context, _ *caller, req *kmsg.List
 		case len(req.StateFilters) > 0 && !slices.Contains(req.StateFilters, string(st.Phase)),
 			len(req.ProducerIDFilters) > 0 && !slices.Contains(req.ProducerIDFilters, int64(st.Producer)),
 			req.Version >= 1 && req.DurationFilterMillis >= 0 && (st.Phase != txn.Ongoing || now-st.StartedMs <= req.DurationFilterMillis),
-			text(req.TransactionalIDPattern) != "" && !pattern.MatchString(id):
+			text(req.TransactionalIDPattern) != "" && !pattern.MatchString(id),
+			c.may(ctx, auth.ResourceTransactionalID, id) != nil:
 			continue
 		}
 		one := kmsg.NewListTransactionsResponseTransactionState()

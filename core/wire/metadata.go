@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
@@ -43,16 +44,21 @@ func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequ
 	resp.ClusterID = kmsg.StringPtr(s.backend.Topics.ClusterID())
 	resp.ControllerID = controller(live)
 	if req.IncludeClusterAuthorizedOperations {
-		resp.AuthorizedOperations = clusterOperations
+		resp.AuthorizedOperations = c.clusterOperations(ctx)
 	}
-	d := describer{live: live, zone: s.zone(c), operations: req.IncludeTopicAuthorizedOperations}
+	d := describer{live: live, zone: s.zone(c)}
+	if req.IncludeTopicAuthorizedOperations {
+		d.operations = func(name string) int32 { return c.operations(ctx, auth.ResourceTopic, name) }
+	}
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
 		for _, t := range s.backend.Topics.AllTopics() {
-			resp.Topics = append(resp.Topics, d.topic(t))
+			if c.may(ctx, auth.ResourceTopic, t.Name) == nil {
+				resp.Topics = append(resp.Topics, d.topic(t))
+			}
 		}
 		return resp, nil
 	}
-	find := s.names()
+	find := s.names(c)
 	may := s.settings.AutoCreate && (req.AllowAutoTopicCreation || req.Version < 4)
 	made := 0
 	answered := map[string]bool{} // by name; else by id
@@ -68,7 +74,7 @@ func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequ
 		t, err := s.describe(ctx, find, req.Version, asked)
 		if errors.Is(err, errUnknownPartition) && may && made < s.settings.AutoCreateNamesMax {
 			made++
-			t, err = s.autoCreate(ctx, *asked.Topic)
+			t, err = s.autoCreate(ctx, c, *asked.Topic)
 		}
 		if err != nil {
 			resp.Topics = append(resp.Topics, failedTopic(asked, s.code(err)))
@@ -95,11 +101,14 @@ func (s *Server) describe(ctx context.Context, find *names, version int16, asked
 }
 
 // autoCreate makes a topic with the cluster's defaults. Somebody else may do so at the same time.
-func (s *Server) autoCreate(ctx context.Context, name string) (*ledger.Topic, error) {
+func (s *Server) autoCreate(ctx context.Context, c *caller, name string) (*ledger.Topic, error) {
+	if err := c.mayCreate(ctx, name); err != nil {
+		return nil, err
+	}
 	t, err := s.backend.Admin.Create(ctx, topic.Spec{Name: name, Partitions: -1, ReplicationFactor: -1}, false)
 	switch {
 	case errors.Is(err, topic.ErrExists):
-		return s.names().byName(ctx, name)
+		return s.names(c).byName(ctx, name)
 	case errors.Is(err, topic.ErrUnavailable), errors.Is(err, topic.ErrUnknown):
 		return nil, fmt.Errorf("%w: %w", errNotNow, err)
 	}
@@ -124,24 +133,18 @@ func controller(live []instance.Info) int32 {
 	return node
 }
 
-// Bits of Kafka's AclOperation that apply to a cluster and to a topic: there is no authorizer, all are allowed.
-const (
-	clusterOperations = 1<<5 | 1<<7 | 1<<8 | 1<<9 | 1<<10 | 1<<11 | 1<<12
-	topicOperations   = 1<<3 | 1<<4 | 1<<5 | 1<<6 | 1<<7 | 1<<8 | 1<<10 | 1<<11
-)
-
 // describer shows topics to clients of one zone.
 type describer struct {
 	live       []instance.Info
 	zone       string
-	operations bool
+	operations func(name string) int32 // nil: not asked for
 }
 
 func (d describer) topic(t *ledger.Topic) kmsg.MetadataResponseTopic {
 	out := kmsg.NewMetadataResponseTopic()
 	out.Topic, out.TopicID = kmsg.StringPtr(t.Name), t.ID
-	if d.operations {
-		out.AuthorizedOperations = topicOperations
+	if d.operations != nil {
+		out.AuthorizedOperations = d.operations(t.Name)
 	}
 	out.Partitions = make([]kmsg.MetadataResponseTopicPartition, t.Partitions)
 	for i := range out.Partitions {

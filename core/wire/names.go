@@ -4,31 +4,59 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 )
 
 // names finds the topics of one request, by name or by id. That something is unknown is said behind
 // a barrier only, one for the whole request: another instance may just have made it.
+//
+// A topic is checked before it is looked for, so that an answer tells nobody what is there who may not know.
 type names struct {
 	topics Topics
-	fresh  bool  // the barrier is behind us
-	failed error // of the barrier
+	who    *caller
+	last   string // the name that was checked last, since partitions of one topic follow each other
+	said   error  // of it
+	any    bool   // one was
+	fresh  bool   // the barrier is behind us
+	failed error  // of the barrier
 }
 
-func (s *Server) names() *names { return &names{topics: s.backend.Topics} }
+func (s *Server) names(c *caller) *names { return &names{topics: s.backend.Topics, who: c} }
 
-// byName finds a topic: errUnknownPartition, or errNotNow when nobody can say.
+// check says whether the caller may do to a topic what its request does.
+func (n *names) check(ctx context.Context, name string) error {
+	if !n.any || n.last != name {
+		n.last, n.said, n.any = name, n.who.may(ctx, auth.ResourceTopic, name), true
+	}
+	return n.said
+}
+
+// byName finds a topic: errTopicDenied, errUnknownPartition, or errNotNow when nobody can say.
 func (n *names) byName(ctx context.Context, name string) (*ledger.Topic, error) {
+	if err := n.check(ctx, name); err != nil {
+		return nil, err
+	}
 	return n.find(ctx, errUnknownPartition, func() (*ledger.Topic, bool) { return n.topics.TopicByName(name) })
 }
 
-// byID finds a topic: errUnknownID, or errNotNow when nobody can say.
+// byID finds a topic: errUnknownID, also where the caller may not know that it is there; errTopicDenied, or errNotNow when nobody can say.
 func (n *names) byID(ctx context.Context, id record.TopicID) (*ledger.Topic, error) {
 	if id == (record.TopicID{}) {
 		return nil, errUnknownID
 	}
-	return n.find(ctx, errUnknownID, func() (*ledger.Topic, bool) { return n.topics.TopicByID(id) })
+	t, err := n.find(ctx, errUnknownID, func() (*ledger.Topic, bool) { return n.topics.TopicByID(id) })
+	if err != nil {
+		return nil, err
+	}
+	if err := n.check(ctx, t.Name); err != nil {
+		if !n.who.conn.s.may(ctx, auth.OperationDescribe, auth.Resource{Type: auth.ResourceTopic, Name: t.Name}) {
+			err = errUnknownID
+		}
+		return nil, err
+	}
+	return t, nil
 }
 
 // topic finds by id where the version has only ids, else by name.

@@ -5,7 +5,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -20,21 +22,24 @@ import (
 //	v10  topic ids instead of names
 //
 // An unknown topic or too much metadata fails its partitions; the others are committed.
-func (s *Server) offsetCommit(ctx context.Context, _ *caller, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
+func (s *Server) offsetCommit(ctx context.Context, c *caller, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	resp.Version = req.Version
 	r := group.CommitRequest{CommitCheck: group.CommitCheck{
 		MemberID: req.MemberID, Instance: text(req.InstanceID), Generation: req.Generation, NewErrors: req.Version >= 9,
 	}}
-	find := s.names()
+	find, refused := s.names(c), c.may(ctx, auth.ResourceGroup, req.Group)
 	for i := range req.Topics {
-		topic, out := s.commitTopic(ctx, find, req.Version, &req.Topics[i])
+		topic, out := s.commitTopic(ctx, find, refused, req.Version, &req.Topics[i])
 		resp.Topics = append(resp.Topics, out)
 		if len(topic.Partitions) > 0 {
 			r.Topics = append(r.Topics, topic)
 		}
 	}
-	code := s.code(s.backend.Groups.CommitOffsets(ctx, req.Group, r))
+	var code int16
+	if refused == nil {
+		code = s.code(s.backend.Groups.CommitOffsets(ctx, req.Group, r))
+	}
 	for i := range resp.Topics {
 		for k := range resp.Topics[i].Partitions {
 			if p := &resp.Topics[i].Partitions[k]; p.ErrorCode == 0 {
@@ -45,12 +50,15 @@ func (s *Server) offsetCommit(ctx context.Context, _ *caller, req *kmsg.OffsetCo
 	return resp, nil
 }
 
-// commitTopic checks one topic of a commit, and gives what can be committed of it.
-func (s *Server) commitTopic(ctx context.Context, find *names, version int16, asked *kmsg.OffsetCommitRequestTopic) (group.CommitTopic, kmsg.OffsetCommitResponseTopic) {
+// commitTopic checks one topic of a commit, and gives what can be committed of it: nothing where the request is refused.
+func (s *Server) commitTopic(ctx context.Context, find *names, refused error, version int16, asked *kmsg.OffsetCommitRequestTopic) (group.CommitTopic, kmsg.OffsetCommitResponseTopic) {
 	out := kmsg.NewOffsetCommitResponseTopic()
 	out.Topic, out.TopicID = asked.Topic, asked.TopicID
 	topic := group.CommitTopic{Partitions: map[int32]group.Committed{}}
-	t, failed := find.topic(ctx, version >= 10, asked.Topic, asked.TopicID)
+	t, failed := (*ledger.Topic)(nil), refused
+	if failed == nil {
+		t, failed = find.topic(ctx, version >= 10, asked.Topic, asked.TopicID)
+	}
 	if failed == nil {
 		topic.Name, topic.ID = t.Name, t.ID
 	}

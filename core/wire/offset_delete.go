@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ledger"
 )
@@ -12,10 +13,14 @@ import (
 // OffsetDelete (key 47), version 0 (KIP-496).
 //
 // Offsets of a topic that members are subscribed to stay: GROUP_SUBSCRIBED_TO_TOPIC.
-func (s *Server) offsetDelete(ctx context.Context, _ *caller, req *kmsg.OffsetDeleteRequest) (kmsg.Response, error) {
+func (s *Server) offsetDelete(ctx context.Context, c *caller, req *kmsg.OffsetDeleteRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrOffsetDeleteResponse()
 	resp.Version = req.Version
-	find := s.names()
+	if err := c.may(ctx, auth.ResourceGroup, req.Group); err != nil {
+		resp.ErrorCode = s.code(err)
+		return resp, nil
+	}
+	find := s.names(c)
 	var topics []group.CommitTopic
 	codes := make([]int16, len(req.Topics))
 	index := make([]int, len(req.Topics)) // into topics

@@ -3,10 +3,12 @@ package wire
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/record"
 )
@@ -23,12 +25,12 @@ import (
 //
 // What is not there (group, topic, partition, offset) is offset -1, leader epoch -1, metadata "" and no error: clients begin
 // where they are told to. Only a topic id that nobody knows is an error.
-func (s *Server) offsetFetch(ctx context.Context, _ *caller, req *kmsg.OffsetFetchRequest) (kmsg.Response, error) {
+func (s *Server) offsetFetch(ctx context.Context, c *caller, req *kmsg.OffsetFetchRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrOffsetFetchResponse()
 	resp.Version = req.Version
 	if req.Version >= 8 {
 		for i := range req.Groups {
-			resp.Groups = append(resp.Groups, s.fetchGroup(ctx, req, &req.Groups[i]))
+			resp.Groups = append(resp.Groups, s.fetchGroup(ctx, c, req, &req.Groups[i]))
 		}
 		return resp, nil
 	}
@@ -42,7 +44,7 @@ func (s *Server) offsetFetch(ctx context.Context, _ *caller, req *kmsg.OffsetFet
 		topic.Topic, topic.Partitions = t.Topic, t.Partitions
 		one.Topics = append(one.Topics, topic)
 	}
-	res := s.fetchGroup(ctx, req, &one)
+	res := s.fetchGroup(ctx, c, req, &one)
 	resp.ErrorCode = res.ErrorCode
 	for _, t := range res.Topics {
 		topic := kmsg.NewOffsetFetchResponseTopic()
@@ -56,11 +58,17 @@ func (s *Server) offsetFetch(ctx context.Context, _ *caller, req *kmsg.OffsetFet
 }
 
 // fetchGroup answers for one group. Below version 2 there is no place for its error but the partitions.
-func (s *Server) fetchGroup(ctx context.Context, req *kmsg.OffsetFetchRequest, asked *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
+func (s *Server) fetchGroup(ctx context.Context, c *caller, req *kmsg.OffsetFetchRequest, asked *kmsg.OffsetFetchRequestGroup) kmsg.OffsetFetchResponseGroup {
 	out := kmsg.NewOffsetFetchResponseGroup()
 	out.Group = asked.Group
 	r := group.FetchRequest{MemberID: text(asked.MemberID), Epoch: asked.MemberEpoch, RequireStable: req.RequireStable}
-	find := s.names()
+	if err := c.may(ctx, auth.ResourceGroup, asked.Group); err != nil {
+		if out.ErrorCode = s.code(err); req.Version < 2 {
+			out.Topics = askedCommitted(asked.Topics, nil, make([]int16, len(asked.Topics)), out.ErrorCode)
+		}
+		return out
+	}
+	find := s.names(c)
 	codes := make([]int16, len(asked.Topics))
 	if asked.Topics != nil {
 		r.Topics = []group.FetchTopic{}
@@ -82,7 +90,7 @@ func (s *Server) fetchGroup(ctx context.Context, req *kmsg.OffsetFetchRequest, a
 	}
 	switch {
 	case asked.Topics == nil:
-		out.Topics = allCommitted(found)
+		out.Topics = allCommitted(slices.DeleteFunc(found, func(t group.FetchedTopic) bool { return c.may(ctx, auth.ResourceTopic, t.Name) != nil }))
 	case out.ErrorCode == 0 || req.Version < 2:
 		out.Topics = askedCommitted(asked.Topics, found, codes, out.ErrorCode)
 	}

@@ -16,10 +16,10 @@ import (
 //	v4  flexible
 //
 // There is one leader epoch, which never ends: it is answered with the high watermark, any other with -1.
-func (s *Server) offsetForLeaderEpoch(ctx context.Context, _ *caller, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error) {
+func (s *Server) offsetForLeaderEpoch(ctx context.Context, c *caller, req *kmsg.OffsetForLeaderEpochRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrOffsetForLeaderEpochResponse()
 	resp.Version = req.Version
-	find := s.names()
+	find := s.names(c)
 	for _, asked := range req.Topics {
 		t := kmsg.NewOffsetForLeaderEpochResponseTopic()
 		t.Topic = asked.Topic

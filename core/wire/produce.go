@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
@@ -36,7 +37,7 @@ func (s *Server) produce(ctx context.Context, c *caller, msg kmsg.Request) (fini
 		return nil, fmt.Errorf("%w: %T", errFrame, msg)
 	}
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout(req.TimeoutMillis))
-	p := &produce{server: s, req: req, cancel: cancel}
+	p := &produce{server: s, caller: c, req: req, cancel: cancel}
 	p.plan(ctx)
 	if len(p.in) > 0 {
 		p.pending = s.add(ctx, p.in)
@@ -54,6 +55,7 @@ func produceTimeout(ms int32) time.Duration {
 // produce is one request between its phases.
 type produce struct {
 	server  *Server
+	caller  *caller
 	req     *kmsg.ProduceRequest
 	cancel  context.CancelFunc
 	slots   []slot // in the order of the request
@@ -70,8 +72,8 @@ type slot struct {
 
 // plan sorts out what can be handed on. Each partition is judged for itself.
 func (p *produce) plan(ctx context.Context) {
-	find := p.server.names()
-	refused := p.refusal()
+	find := p.server.names(p.caller)
+	refused := p.refusal(ctx)
 	p.seen = map[record.TopicPartition]bool{}
 	for i := range p.req.Topics {
 		t := &p.req.Topics[i]
@@ -86,12 +88,15 @@ func (p *produce) plan(ctx context.Context) {
 }
 
 // refusal is what is wrong with the request as a whole.
-func (p *produce) refusal() error {
+func (p *produce) refusal(ctx context.Context) error {
 	switch {
 	case p.req.Version < 3:
 		return errOldProduce
 	case p.req.Acks < -1 || p.req.Acks > 1:
 		return fmt.Errorf("%w, not %d", errAcks, p.req.Acks)
+	}
+	if id := text(p.req.TransactionID); id != "" {
+		return p.caller.may(ctx, auth.ResourceTransactionalID, id)
 	}
 	return nil
 }

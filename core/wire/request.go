@@ -12,6 +12,7 @@ import (
 // caller is what a handler knows of who asks.
 type caller struct {
 	conn    *conn
+	api     *api
 	client  string // client.id; "" when null
 	version int16
 	// release is run when the response has been written or given up.
@@ -21,7 +22,6 @@ type caller struct {
 // request is one request from its frame to its answer.
 type request struct {
 	caller
-	api         *api
 	correlation int32
 	body        []byte
 	msg         kmsg.Request

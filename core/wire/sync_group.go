@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -15,7 +16,7 @@ import (
 //	v5  protocol type and protocol, compared with the group's
 //
 // It waits until the leader's has come.
-func (s *Server) syncGroup(_ context.Context, c *caller, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
+func (s *Server) syncGroup(ctx context.Context, c *caller, req *kmsg.SyncGroupRequest) (kmsg.Response, error) {
 	r := group.SyncRequest{
 		MemberID: req.MemberID, Instance: text(req.InstanceID), Generation: req.Generation,
 		ProtocolType: req.ProtocolType, Protocol: req.Protocol, Assignments: map[string][]byte{},
@@ -23,7 +24,10 @@ func (s *Server) syncGroup(_ context.Context, c *caller, req *kmsg.SyncGroupRequ
 	for _, a := range req.GroupAssignment {
 		r.Assignments[a.MemberID] = append([]byte{}, a.MemberAssignment...)
 	}
-	res := s.backend.Groups.Sync(c.conn.poll, req.Group, r)
+	res := group.SyncResult{Err: c.may(ctx, auth.ResourceGroup, req.Group)}
+	if res.Err == nil {
+		res = s.backend.Groups.Sync(c.conn.poll, req.Group, r)
+	}
 	resp := kmsg.NewPtrSyncGroupResponse()
 	resp.Version = req.Version
 	resp.ErrorCode, resp.MemberAssignment = s.code(res.Err), res.Assignment

@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/txn"
 )
@@ -19,7 +20,7 @@ import (
 //	v6  topic ids instead of names
 //
 // The offsets are pending until EndTxn. A fenced producer is told INVALID_PRODUCER_EPOCH in all versions.
-func (s *Server) txnOffsetCommit(ctx context.Context, _ *caller, req *kmsg.TxnOffsetCommitRequest) (kmsg.Response, error) {
+func (s *Server) txnOffsetCommit(ctx context.Context, c *caller, req *kmsg.TxnOffsetCommitRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrTxnOffsetCommitResponse()
 	resp.Version = req.Version
 	r := group.PendingRequest{
@@ -34,15 +35,21 @@ func (s *Server) txnOffsetCommit(ctx context.Context, _ *caller, req *kmsg.TxnOf
 	if req.Version >= 3 {
 		r.CommitCheck = group.CommitCheck{MemberID: req.MemberID, Instance: text(req.InstanceID), Generation: req.Generation}
 	}
-	find := s.names()
+	find, refused := s.names(c), c.may(ctx, auth.ResourceTransactionalID, req.TransactionalID)
+	if refused == nil {
+		refused = c.may(ctx, auth.ResourceGroup, req.Group)
+	}
 	for i := range req.Topics {
-		topic, out := s.pendingTopic(ctx, find, req.Version, &req.Topics[i])
+		topic, out := s.pendingTopic(ctx, find, refused, req.Version, &req.Topics[i])
 		resp.Topics = append(resp.Topics, out)
 		if len(topic.Partitions) > 0 {
 			r.Topics = append(r.Topics, topic)
 		}
 	}
-	code := s.code(s.backend.Groups.CommitPending(ctx, req.Group, r))
+	var code int16
+	if refused == nil {
+		code = s.code(s.backend.Groups.CommitPending(ctx, req.Group, r))
+	}
 	for i := range resp.Topics {
 		for k := range resp.Topics[i].Partitions {
 			if p := &resp.Topics[i].Partitions[k]; p.ErrorCode == 0 {
@@ -54,7 +61,7 @@ func (s *Server) txnOffsetCommit(ctx context.Context, _ *caller, req *kmsg.TxnOf
 }
 
 // pendingTopic checks one topic as OffsetCommit does.
-func (s *Server) pendingTopic(ctx context.Context, find *names, version int16, asked *kmsg.TxnOffsetCommitRequestTopic) (group.CommitTopic, kmsg.TxnOffsetCommitResponseTopic) {
+func (s *Server) pendingTopic(ctx context.Context, find *names, refused error, version int16, asked *kmsg.TxnOffsetCommitRequestTopic) (group.CommitTopic, kmsg.TxnOffsetCommitResponseTopic) {
 	like := kmsg.NewOffsetCommitRequestTopic()
 	like.Topic, like.TopicID = asked.Topic, asked.TopicID
 	for _, p := range asked.Partitions {
@@ -66,7 +73,7 @@ func (s *Server) pendingTopic(ctx context.Context, find *names, version int16, a
 	if version >= 6 {
 		byName = byID
 	}
-	topic, answered := s.commitTopic(ctx, find, byName, &like)
+	topic, answered := s.commitTopic(ctx, find, refused, byName, &like)
 	out := kmsg.NewTxnOffsetCommitResponseTopic()
 	out.Topic, out.TopicID = answered.Topic, answered.TopicID
 	for _, p := range answered.Partitions {

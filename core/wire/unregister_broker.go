@@ -9,9 +9,13 @@ import (
 
 // UnregisterBroker (key 64), version 0. An instance is registered as long as it lives, and no longer: there is never one to
 // unregister. Kafka would take a live one out; here it would be back at once.
-func (s *Server) unregisterBroker(_ context.Context, _ *caller, req *kmsg.UnregisterBrokerRequest) (kmsg.Response, error) {
+func (s *Server) unregisterBroker(ctx context.Context, c *caller, req *kmsg.UnregisterBrokerRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrUnregisterBrokerResponse()
 	resp.Version = req.Version
+	if err := c.mayCluster(ctx); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
+		return resp, nil
+	}
 	err := fmt.Errorf("broker %d: %w", req.BrokerID, errNotRegistered)
 	for _, in := range s.backend.Cluster.Live() {
 		if in.Node == req.BrokerID {

@@ -25,9 +25,13 @@ func features() []feature {
 //
 // Levels come with the build and are the same for all clients, so an update to the present level is accepted and any
 // other refused, whether it is only validated or not.
-func (s *Server) updateFeatures(_ context.Context, _ *caller, req *kmsg.UpdateFeaturesRequest) (kmsg.Response, error) {
+func (s *Server) updateFeatures(ctx context.Context, c *caller, req *kmsg.UpdateFeaturesRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrUpdateFeaturesResponse()
 	resp.Version = req.Version
+	if err := c.mayCluster(ctx); err != nil {
+		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
+		return resp, nil
+	}
 	for _, u := range req.FeatureUpdates {
 		if err := checkFeature(u.Feature, u.MaxVersionLevel); err != nil {
 			resp.ErrorCode, resp.ErrorMessage, resp.Results = s.code(err), message(err), nil

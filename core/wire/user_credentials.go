@@ -29,13 +29,13 @@ func scramNumber(name string) int8 {
 	return 0
 }
 
-var errNotForUsers = errors.New("only super users (--superusers) may look at credentials and change them")
+var errNotForUsers = errors.New("only super users (--superusers), and who may describe and alter the cluster where there are ACLs, may look at credentials and change them")
 
 // DescribeUserScramCredentials (key 50), version 0. No users named: all. Salts and keys are never shown.
-func (s *Server) describeUserCredentials(ctx context.Context, _ *caller, req *kmsg.DescribeUserSCRAMCredentialsRequest) (kmsg.Response, error) {
+func (s *Server) describeUserCredentials(ctx context.Context, c *caller, req *kmsg.DescribeUserSCRAMCredentialsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrDescribeUserSCRAMCredentialsResponse()
 	resp.Version = req.Version
-	listed, err := s.listUsers(ctx)
+	listed, err := s.listUsers(ctx, c)
 	if err != nil {
 		resp.ErrorCode, resp.ErrorMessage = s.code(err), message(err)
 		return resp, nil
@@ -71,9 +71,9 @@ func (s *Server) describeUserCredentials(ctx context.Context, _ *caller, req *km
 	return resp, nil
 }
 
-func (s *Server) listUsers(ctx context.Context) ([]auth.Listed, error) {
-	if !s.may(ctx, auth.OperationDescribe, auth.Resource{Type: auth.ResourceUser, Name: "*"}) {
-		return nil, errNotForUsers
+func (s *Server) listUsers(ctx context.Context, c *caller) ([]auth.Listed, error) {
+	if err := c.may(ctx, auth.ResourceUser, "*"); err != nil {
+		return nil, err
 	}
 	if s.guards.Users == nil {
 		return nil, nil
@@ -94,7 +94,7 @@ func describedUser(u auth.Listed) kmsg.DescribeUserSCRAMCredentialsResponseResul
 
 // AlterUserScramCredentials (key 51), version 0. Passwords come salted by the client; all changes of one user are one transaction. As in
 // Kafka, a user of whom anything in the request is wrong is left as it was, and gets one answer.
-func (s *Server) alterUserCredentials(ctx context.Context, _ *caller, req *kmsg.AlterUserSCRAMCredentialsRequest) (kmsg.Response, error) {
+func (s *Server) alterUserCredentials(ctx context.Context, by *caller, req *kmsg.AlterUserSCRAMCredentialsRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrAlterUserSCRAMCredentialsResponse()
 	resp.Version = req.Version
 	changes, wrong := map[string]map[string]*auth.Credential{}, map[string]error{}
@@ -125,8 +125,8 @@ func (s *Server) alterUserCredentials(ctx context.Context, _ *caller, req *kmsg.
 	}
 	for _, name := range names {
 		err := wrong[name]
-		if !s.may(ctx, auth.OperationAlter, auth.Resource{Type: auth.ResourceUser, Name: name}) {
-			err = errNotForUsers
+		if refused := by.may(ctx, auth.ResourceUser, name); refused != nil {
+			err = refused
 		}
 		if err == nil && s.guards.Users != nil {
 			err = s.guards.Users.Change(ctx, name, changes[name])

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/auth"
 )
 
 // WriteTxnMarkers (key 27), versions 1-2.
@@ -14,12 +16,19 @@ import (
 // Brokers send it to each other; there is nothing like it here. It is what kafka-transactions abort sends for a transaction that
 // hangs: the producer's open transaction is aborted in all its partitions, and the producer fenced. A marker that
 // commits is refused.
-func (s *Server) writeTxnMarkers(ctx context.Context, _ *caller, req *kmsg.WriteTxnMarkersRequest) (kmsg.Response, error) {
+func (s *Server) writeTxnMarkers(ctx context.Context, c *caller, req *kmsg.WriteTxnMarkersRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrWriteTxnMarkersResponse()
 	resp.Version = req.Version
+	refused := c.mayCluster(ctx)
+	if c.mayAlso(ctx, auth.OperationAlter, auth.ResourceCluster, auth.ClusterName) == nil {
+		refused = nil
+	}
 	for _, m := range req.Markers {
 		err := fmt.Errorf("%w: transactions are committed by their producers alone", errRequest)
-		if !m.Committed {
+		switch {
+		case refused != nil:
+			err = refused
+		case !m.Committed:
 			err = s.backend.Transactions.AbortProducer(ctx, identity(m.ProducerID, m.ProducerEpoch))
 		}
 		out := kmsg.NewWriteTxnMarkersResponseMarker()
