@@ -238,7 +238,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.security.users.Run, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
+	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	b.web = b.webServer(ctx)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/acl"
 	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/instance"
@@ -21,6 +22,7 @@ import (
 // security is who may come in, and what proves it.
 type security struct {
 	users  *auth.Users
+	acls   *acl.ACLs    // nil: whoever comes in may do everything
 	tokens *auth.Tokens // nil: none are taken
 	peers  *auth.Peers
 	names  auth.NameRules
@@ -65,9 +67,31 @@ func (b *Broker) secure() error {
 	return nil
 }
 
-// watchers makes what follows users; it needs the key-value store.
+// watchers makes what follows users and ACLs; it needs the key-value store.
 func (b *Broker) watchers(keys coordination.Keys) {
 	b.security.users = auth.NewUsers(auth.UsersSettings{KV: b.KV, Keys: keys, Now: time.Now, Random: rand.Reader, Log: b.Log.With("part", "auth")})
+	if b.HasACLs(b.isGuarded()) {
+		b.security.acls = acl.New(acl.Settings{
+			KV: b.KV, Keys: keys, Now: time.Now, Log: b.Log.With("part", "acl"), SuperUsers: b.superUsers(), AllowEveryone: b.AllowNoACL,
+		})
+	}
+}
+
+// followACLs keeps ACLs up to date, where there are any.
+func (b *Broker) followACLs(ctx context.Context) error {
+	if b.security.acls == nil {
+		return nil
+	}
+	return b.security.acls.Run(ctx)
+}
+
+// isGuarded says that clients are asked who they are, at one place at least.
+func (b *Broker) isGuarded() bool {
+	guarded := len(b.security.ways) > 0
+	for _, l := range b.listeners {
+		guarded = guarded || len(l.rules.Auth) > 0
+	}
+	return guarded
 }
 
 // gate is how clients come in by a listener.
@@ -100,6 +124,9 @@ func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
 // guards are the gates of all listeners, and who decides beside them.
 func (b *Broker) guards() (wire.Guards, error) {
 	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Authenticated: b.metrics.NewAuthentications().Done}
+	if b.security.acls != nil {
+		out.ACLs = b.security.acls
+	}
 	var errs []error
 	for i := range b.listeners {
 		g, err := b.gate(&b.listeners[i].rules)
@@ -109,18 +136,21 @@ func (b *Broker) guards() (wire.Guards, error) {
 	return out, errors.Join(errs...)
 }
 
-// authorizer lets everybody do everything but touch users, as long as there are no ACLs.
+// authorizer asks ACLs; where there are none it lets everybody do everything but touch users.
 func (b *Broker) authorizer() auth.Authorizer {
-	open := auth.Open{Unguarded: len(b.security.ways) == 0}
-	for _, l := range b.listeners {
-		open.Unguarded = open.Unguarded && len(l.rules.Auth) == 0
+	if b.security.acls != nil {
+		return b.security.acls
 	}
+	return auth.Open{Unguarded: !b.isGuarded(), SuperUsers: b.superUsers()}
+}
+
+func (b *Broker) superUsers() (out []auth.Principal) {
 	for _, p := range b.SuperUserList() {
 		if principal, err := auth.ParsePrincipal(p); err == nil {
-			open.SuperUsers = append(open.SuperUsers, principal)
+			out = append(out, principal)
 		}
 	}
-	return open
+	return out
 }
 
 // restAuthenticator asks clients of HTTP who they are; nil: nobody is asked.
@@ -156,11 +186,17 @@ func (b *Broker) httpURL() string {
 	return scheme + b.http.Addr().String()
 }
 
-// usersKnown waits until users can log in, where a listener asks them.
+// usersKnown waits until users can log in, and what they may do is known.
 func (b *Broker) usersKnown(ctx context.Context) {
-	select {
-	case <-b.security.users.Loaded():
-	case <-ctx.Done():
+	known := []<-chan struct{}{b.security.users.Loaded()}
+	if b.security.acls != nil {
+		known = append(known, b.security.acls.Loaded())
+	}
+	for _, loaded := range known {
+		select {
+		case <-loaded:
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -25,7 +25,9 @@ type Security struct {
 	OAuthPrincipal string        `name:"oauth-principal" env:"FIRNLOG_OAUTH_PRINCIPAL" default:"sub" help:"The claim of a token that names the user."`
 	OAuthLeeway    time.Duration `name:"oauth-leeway" env:"FIRNLOG_OAUTH_LEEWAY" default:"30s" help:"How far the clocks of issuer and broker may be apart."`
 	ReauthMax      time.Duration `name:"reauth-max" env:"FIRNLOG_REAUTH_MAX" default:"0s" help:"Kafka clients must authenticate again after this time (KIP-368). 0: only when their token ends."`
-	SuperUsers     string        `name:"superusers" env:"FIRNLOG_SUPERUSERS" placeholder:"User:NAME;..." help:"Principals that may do everything, also change users; separated by semicolons."`
+	SuperUsers     string        `name:"superusers" env:"FIRNLOG_SUPERUSERS" placeholder:"User:NAME;..." help:"Principals that may do everything, whatever ACLs say, also change users; separated by semicolons."`
+	ACLs           string        `name:"acls" env:"FIRNLOG_ACLS" default:"auto" enum:"auto,on,off," help:"Whether ACLs say who may what: on, off (whoever comes in may do everything but change users), or auto: on where a listener or --http asks who is there."`
+	AllowNoACL     bool          `name:"allow-everyone-if-no-acl" env:"FIRNLOG_ALLOW_EVERYONE_IF_NO_ACL" help:"What no ACL is about may be done by everybody who comes in, like Kafka's allow.everyone.if.no.acl.found. Without it, only by super users."`
 
 	InsecureAllowAnyone bool `name:"insecure-allow-anyone" env:"FIRNLOG_INSECURE_ALLOW_ANYONE" help:"Let anybody who reaches a listener that is not on loopback read and write everything, without authentication, or send passwords readable. Without this flag such a listener is refused."`
 }
@@ -38,6 +40,17 @@ func (s *Security) HTTPWays() ([]string, error) {
 	}
 	return ways, nil
 }
+
+// HasACLs says whether ACLs are asked. guarded: clients are asked who they are.
+func (s *Security) HasACLs(guarded bool) bool {
+	return s.ACLs == ACLsOn || s.ACLs != ACLsOff && guarded
+}
+
+// Values of ACLs, beside auto.
+const (
+	ACLsOn  = "on"
+	ACLsOff = "off"
+)
 
 // SuperUserList are the principals of SuperUsers, as they are written.
 func (s *Security) SuperUserList() (out []string) {
