@@ -93,10 +93,10 @@ func change(src string) (map[string]string, error) {
 			}
 			text = string(body)
 		}
-		if n := strings.Count(text, e.old); n != 1 {
-			return nil, fmt.Errorf("%w: %s has %d times %q (%s)", ErrUnknownText, e.file, n, e.old, e.why)
+		if n := strings.Count(text, e.old); n != e.times {
+			return nil, fmt.Errorf("%w: %s has %d times, not %d, %q (%s)", ErrUnknownText, e.file, n, e.times, e.old, e.why)
 		}
-		out[e.file] = strings.Replace(text, e.old, e.new, 1)
+		out[e.file] = strings.ReplaceAll(text, e.old, e.new)
 	}
 	return out, nil
 }
