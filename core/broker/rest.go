@@ -19,9 +19,13 @@ const coordinatorPatience = 10 * time.Second
 func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker rest.Forker) *rest.Server {
 	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience,
 		Peers: b.security.peers, TLS: relay.InstanceTLS(b.security.own)})
-	return rest.New(rest.DefaultSettings(), rest.Backend{
+	backend := rest.Backend{
 		Authenticator: b.restAuthenticator(), Authorizer: b.authorizer(),
 		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID,
-	}, b.Log.With("part", "http"))
+	}
+	if b.security.acls != nil {
+		backend.ACLs = b.security.acls
+	}
+	return rest.New(rest.DefaultSettings(), backend, b.Log.With("part", "http"))
 }

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/acl"
 	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/objectstore/memory"
 )
@@ -81,6 +83,15 @@ func addUser(t *testing.T, kv coordination.KV, name, password string) {
 	}
 }
 
+// grant makes ACLs as an operator would through any broker.
+func grant(t *testing.T, kv coordination.KV, list ...acl.Binding) {
+	t.Helper()
+	rules := acl.New(acl.Settings{KV: kv, Keys: coordination.NewKeys("test"), Now: time.Now, Log: slog.New(slog.DiscardHandler), Visits: true})
+	if err := errors.Join(rules.Create(t.Context(), list)...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // caller sends requests over HTTP as somebody.
 type caller struct {
 	t              *testing.T
@@ -116,6 +127,10 @@ func TestSecurity_TwoBrokersThatAskEverybodyServeWhoIsKnown(t *testing.T) {
 	cert, key, roots := selfSigned(t, t.TempDir())
 	a, b := start(t, store, kv, closed(cert, key)), start(t, store, kv, closed(cert, key))
 	addUser(t, kv, "alice", "pw-alice")
+	addUser(t, kv, "mallory", "pw-mallory")
+	for _, what := range []auth.ResourceType{auth.ResourceTopic, auth.ResourceGroup} {
+		grant(t, kv, acl.Binding{Type: what, Name: acl.Wildcard, Pattern: acl.PatternLiteral, Principal: "User:alice", Host: acl.Wildcard, Operation: auth.OperationAll, Permission: acl.PermissionAllow})
+	}
 	trust := &tls.Config{RootCAs: roots}
 	web := &http.Client{Transport: &http.Transport{TLSClientConfig: trust}}
 	t.Cleanup(web.CloseIdleConnections)
@@ -139,7 +154,23 @@ func TestSecurity_TwoBrokersThatAskEverybodyServeWhoIsKnown(t *testing.T) {
 			}
 		}
 	}
+	mallory := &caller{t, web, "mallory", "pw-mallory"} // who is known, and may do nothing
+	if status, answer, _ := mallory.send(b, "GET", "/topics", plainV2, ""); status != http.StatusOK || strings.Contains(answer, `"t"`) {
+		t.Errorf("%d %s", status, answer)
+	}
+	for _, path := range []string{"/topics/t", "/topics/no-such-topic"} {
+		if status, answer, _ := mallory.send(a, "GET", path, plainV2, ""); status != http.StatusForbidden || !strings.Contains(answer, "40301") {
+			t.Errorf("%s: %d %s", path, status, answer)
+		}
+	}
 	alice := &caller{t, web, "alice", "pw-alice"}
+	for _, at := range []*running{a, b} {
+		for status := 0; status != http.StatusOK; { // each hears of ACLs by itself
+			if status, _, _ = alice.send(at, "GET", "/topics/t", plainV2, ""); ctx.Err() != nil {
+				t.Fatalf("alice gets %d", status)
+			}
+		}
+	}
 	if status, answer, _ := alice.send(b, "GET", "/topics", plainV2, ""); status != http.StatusOK || !strings.Contains(answer, `"t"`) {
 		t.Errorf("%d %s", status, answer)
 	}

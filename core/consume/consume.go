@@ -64,6 +64,8 @@ type Settings struct {
 	Log              *slog.Logger
 	AutoCommitEvery  time.Duration // of consumers that commit by themselves
 	RebalanceTimeout time.Duration // a consumer that has to give up partitions must call within
+	// May says whether a consumer may read a topic: one that a pattern finds is left alone where it may not. nil: it may.
+	May func(ctx context.Context, topic string) bool
 }
 
 // Consumers are all consumers of this kind. It keeps nothing.

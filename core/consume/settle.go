@@ -167,6 +167,9 @@ func (c *Consumer) receive(ctx context.Context, assigned group.Partitions) error
 				continue // it was deleted
 			}
 		}
+		if c.Pattern != "" && c.of.May != nil && !c.of.May(ctx, t.Name) {
+			continue
+		}
 		for _, n := range assigned[id] {
 			if !slices.Contains(have[id], n) {
 				added = append(added, Place{Topic: t.Name, ID: id, Partition: n})

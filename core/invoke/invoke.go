@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/acl"
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
@@ -58,6 +60,10 @@ type Settings struct {
 	CacheBytes int64
 	Topics     topic.Settings
 	NewTopicID func() record.TopicID
+	// SuperUsers and AllowNoACL are those of brokers. CheckACLs: ACLs say what a request may do; else whoever may invoke a function may do all
+	// that it does.
+	SuperUsers            []auth.Principal
+	AllowNoACL, CheckACLs bool
 	// NewID gives a text that was never given before.
 	NewID func() string
 	// Dial opens a connection to an instance that coordinates a group; nil: none is asked.
@@ -74,6 +80,7 @@ type Environment struct {
 	Producers *txn.ProducerIDs
 	Groups    *Groups
 	Consumers *consume.Consumers
+	ACLs      *acl.ACLs
 	mu        struct {
 		sync.Mutex
 		busy     bool
@@ -109,6 +116,7 @@ func New(s Settings) *Environment {
 	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
 	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
 	e.Producers = txn.NewProducerIDs(s.KV, keys, e.Stream)
+	e.ACLs = acl.New(acl.Settings{KV: s.KV, Keys: keys, Now: s.Now, Log: s.Log, SuperUsers: s.SuperUsers, AllowEveryone: s.AllowNoACL, Visits: true})
 	e.Groups = newGroups(e, keys)
 	e.Consumers = consume.New(consume.Settings{Groups: e.Groups, Topics: e.Stream, Reader: e.Reader, Now: s.Now, Log: s.Log, AutoCommitEvery: autoCommitEvery, RebalanceTimeout: rebalanceTimeout})
 	return e

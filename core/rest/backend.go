@@ -30,6 +30,7 @@ type Backend struct {
 	// Authenticator finds out who asks; nil: nobody is asked.
 	Authenticator Authenticator
 	Authorizer    auth.Authorizer // nil: everybody may do everything
+	ACLs          ACLs            // nil: there are none
 	// Random gives a number from 0 to n-1.
 	Random func(n int32) int32
 	// NewID gives a text that was never given before.

@@ -131,7 +131,9 @@ func (s *Server) listTopics3(c *call) (*answer, error) {
 	}
 	var out []topic3JSON
 	for _, t := range s.backend.Topics.AllTopics() {
-		out = append(out, s.topicOf3(l, t))
+		if s.mayTopic(c, t.Name) == nil {
+			out = append(out, s.topicOf3(l, t))
+		}
 	}
 	return listOf("KafkaTopicList", l.to("topics", "", ""), out)
 }
@@ -142,7 +144,7 @@ func (s *Server) topic3(c *call) (link, *ledger.Topic, error) {
 	if err != nil {
 		return l, nil, err
 	}
-	t, err := s.topic(c.ctx, c.params["topic"])
+	t, err := s.topic(c, c.params["topic"])
 	return l, t, err
 }
 
@@ -174,6 +176,9 @@ func (s *Server) createTopic(c *call) (*answer, error) {
 	}
 	var req createTopicRequest
 	if err := s.decode(c, &req, false); err != nil {
+		return nil, err
+	}
+	if err := s.mayCreate(c, req.Name); err != nil {
 		return nil, err
 	}
 	spec := topic.Spec{Name: req.Name, Partitions: -1, ReplicationFactor: -1, Configs: map[string]string{}}

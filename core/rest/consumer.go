@@ -12,6 +12,9 @@ import (
 
 // consumer reads the instance of the path.
 func (s *Server) consumer(c *call) (*consume.Consumer, error) {
+	if err := s.mayGroup(c, c.params["group"]); err != nil {
+		return nil, err
+	}
 	con, err := s.consumers.Find(c.ctx, c.params["group"], c.params["instance"])
 	if err != nil {
 		return nil, err
@@ -29,6 +32,9 @@ func hostOf(address string) string {
 
 // change runs a step on the instance of the path, and stores what it makes of it.
 func (s *Server) change(c *call, step func(con *consume.Consumer) (*answer, error)) (a *answer, err error) {
+	if err := s.mayGroup(c, c.params["group"]); err != nil {
+		return nil, err
+	}
 	err = s.consumers.Change(c.ctx, c.params["group"], c.params["instance"], func(con *consume.Consumer) (err error) {
 		con.Client, con.Host = "rest", "/"+hostOf(c.r.RemoteAddr)
 		a, err = step(con)
@@ -74,6 +80,9 @@ func (l *loose) UnmarshalJSON(b []byte) error {
 }
 
 func (s *Server) createInstance(c *call) (*answer, error) {
+	if err := s.mayGroup(c, c.params["group"]); err != nil {
+		return nil, err
+	}
 	req := createRequest{}
 	if err := s.decode(c, &req, true); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/firnlog/firnlog/core/consume"
 	"github.com/firnlog/firnlog/core/fetch"
@@ -134,7 +135,7 @@ func failureOf(err error, speaks dialect) (f *failure, known bool) {
 	if errors.As(err, &f) {
 		return f, true
 	}
-	for _, r := range codes() {
+	for _, r := range slices.Concat(codes(), aclCodes()) {
 		if errors.Is(err, r.err) {
 			code := r.code
 			if (speaks == v3 || speaks == v3Stream) && r.codeV3 != 0 {

@@ -39,6 +39,12 @@ func (s *Server) forkTopic(c *call) (*answer, error) {
 	if err := s.decode(c, &req, false); err != nil {
 		return nil, err
 	}
+	if err := s.mayTopic(c, c.params["topic"]); err != nil {
+		return nil, err
+	}
+	if err := s.mayCreate(c, req.Name); err != nil {
+		return nil, err
+	}
 	at, err := c.time(req.At)
 	if err != nil {
 		return nil, err

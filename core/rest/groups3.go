@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/group"
 )
 
@@ -52,8 +53,11 @@ func (s *Server) listGroups(c *call) (*answer, error) {
 		return nil, err
 	}
 	var out []groupJSON
+	every := s.mayAlso(c, auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
 	for _, g := range all {
-		out = append(out, s.groupOf(l, g.Group, g.ProtocolType, "", g.Phase, g.Kind))
+		if every || s.mayGroup(c, g.Group) == nil {
+			out = append(out, s.groupOf(l, g.Group, g.ProtocolType, "", g.Phase, g.Kind))
+		}
 	}
 	return listOf("KafkaConsumerGroupList", l.to("consumer-groups", "", ""), out)
 }
@@ -62,6 +66,9 @@ func (s *Server) listGroups(c *call) (*answer, error) {
 func (s *Server) group3(c *call) (link, group.Description, error) {
 	l, err := s.cluster3(c)
 	if err != nil {
+		return l, group.Description{}, err
+	}
+	if err := s.mayGroup(c, c.params["group"]); err != nil {
 		return l, group.Description{}, err
 	}
 	d, err := s.backend.Groups.DescribeStored(c.ctx, c.params["group"])
@@ -169,6 +176,9 @@ func (s *Server) listAssignments(c *call) (*answer, error) {
 	self := l.to("consumer-groups", "consumer-group", d.Group).to("consumers", "consumer", m.ID).to("assignments", "", "")
 	var out []assignmentJSON
 	for _, t := range has(m) {
+		if s.mayTopic(c, t.Name) != nil {
+			continue
+		}
 		for _, n := range t.Partitions {
 			one := self
 			one.path += fmt.Sprintf("/%s/partitions/%d", t.Name, n)

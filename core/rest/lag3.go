@@ -41,6 +41,7 @@ func (s *Server) lags(c *call) (link, []lagJSON, error) {
 	if err != nil {
 		return l, nil, err
 	}
+	offsets = slices.DeleteFunc(offsets, func(t group.FetchedTopic) bool { return s.mayTopic(c, t.Name) != nil })
 	who := map[string]*group.MemberDescription{}
 	for i := range d.Members {
 		for _, t := range has(&d.Members[i]) {
@@ -117,6 +118,9 @@ func (s *Server) listLags(c *call) (*answer, error) {
 }
 
 func (s *Server) showLag(c *call) (*answer, error) {
+	if err := s.mayGroup(c, c.params["group"]); err != nil {
+		return nil, err
+	}
 	_, tp, err := s.named(c)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
@@ -33,7 +34,9 @@ func (s *Server) listTopics(c *call) (*answer, error) {
 	}
 	names := []string{}
 	for _, t := range s.backend.Topics.AllTopics() {
-		names = append(names, t.Name)
+		if s.mayTopic(c, t.Name) == nil {
+			names = append(names, t.Name)
+		}
 	}
 	return ok(names)
 }
@@ -45,6 +48,9 @@ func (s *Server) showTopic(c *call) (*answer, error) {
 	}
 	out := topicJSON{Name: t.Name, Configs: map[string]string{}, Partitions: s.partitions(t)}
 	for _, def := range topic.Table() {
+		if s.mayAlso(c, auth.OperationDescribeConfigs, auth.ResourceTopic, t.Name) != nil {
+			break
+		}
 		out.Configs[def.Name], _ = topic.Effective(t, def)
 	}
 	return ok(out)

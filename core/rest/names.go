@@ -10,13 +10,16 @@ import (
 
 // That something is not there is said behind a barrier only: another instance may just have made it.
 
-// topic finds a topic by name.
-func (s *Server) topic(ctx context.Context, name string) (*ledger.Topic, error) {
+// topic finds a topic by name, for who may do to it what the route does.
+func (s *Server) topic(c *call, name string) (*ledger.Topic, error) {
+	if err := s.mayTopic(c, name); err != nil {
+		return nil, err
+	}
 	t, ok := s.backend.Topics.TopicByName(name)
 	if ok {
 		return t, nil
 	}
-	if err := s.backend.Topics.Barrier(ctx); err != nil {
+	if err := s.backend.Topics.Barrier(c.ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotNow, err)
 	}
 	if t, ok = s.backend.Topics.TopicByName(name); !ok {
@@ -43,7 +46,7 @@ func (s *Server) within(ctx context.Context, t *ledger.Topic, partition int32) (
 
 // named is the topic of the path, and the partition if the path has one.
 func (s *Server) named(c *call) (*ledger.Topic, record.TopicPartition, error) {
-	t, err := s.topic(c.ctx, c.params["topic"])
+	t, err := s.topic(c, c.params["topic"])
 	if err != nil {
 		return nil, record.TopicPartition{}, err
 	}
@@ -67,14 +70,14 @@ func (s *Server) fresh(ctx context.Context) error {
 }
 
 // topicOf finds a topic by name for a list of partitions in a request.
-func (s *Server) topicOf(ctx context.Context, name string, partition int64) (*ledger.Topic, record.TopicPartition, error) {
-	t, err := s.topic(ctx, name)
+func (s *Server) topicOf(c *call, name string, partition int64) (*ledger.Topic, record.TopicPartition, error) {
+	t, err := s.topic(c, name)
 	if err != nil {
 		return nil, record.TopicPartition{}, err
 	}
 	if partition < 0 || partition > int64(t.Partitions) {
 		return nil, record.TopicPartition{}, fmt.Errorf("%w: %s/%d", errNoPartition, t.Name, partition)
 	}
-	tp, err := s.within(ctx, t, int32(partition))
+	tp, err := s.within(c.ctx, t, int32(partition))
 	return t, tp, err
 }

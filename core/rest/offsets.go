@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -35,7 +34,7 @@ func (s *Server) commitOffsets(c *call) (*answer, error) {
 	}
 	offsets, names := map[record.TopicPartition]group.Committed{}, map[record.TopicID]string{}
 	for _, o := range req.Offsets {
-		t, tp, err := s.topicOf(c.ctx, o.Topic, o.Partition)
+		t, tp, err := s.topicOf(c, o.Topic, o.Partition)
 		if err != nil {
 			return nil, err
 		}
@@ -55,6 +54,11 @@ func (s *Server) commitOffsets(c *call) (*answer, error) {
 		commit := func() error {
 			if len(offsets) > 0 {
 				return con.Commit(c.ctx, offsets, names)
+			}
+			for _, p := range con.Places {
+				if err := s.mayTopic(c, p.Topic); err != nil {
+					return err
+				}
 			}
 			return con.CommitPlaces(c.ctx, con.Places)
 		}
@@ -96,7 +100,7 @@ func (s *Server) showOffsets(c *call) (*answer, error) {
 		named := make([]record.TopicPartition, len(partitions))
 		for i, p := range partitions {
 			var err error
-			if _, named[i], err = s.topicOf(c.ctx, p.Topic, p.Partition); err != nil {
+			if _, named[i], err = s.topicOf(c, p.Topic, p.Partition); err != nil {
 				return nil, err
 			}
 		}
@@ -144,7 +148,7 @@ func (s *Server) seek(c *call) (*answer, error) {
 			if o.Offset == nil || *o.Offset < 0 {
 				return nil, failf(422, 422, "offset of %s/%d: want a number from 0", o.Topic, o.Partition)
 			}
-			err := s.move(c.ctx, con, placeJSON{o.Topic, o.Partition}, func(record.TopicPartition) (record.Offset, error) { return record.Offset(*o.Offset), nil })
+			err := s.move(c, con, placeJSON{o.Topic, o.Partition}, func(record.TopicPartition) (record.Offset, error) { return record.Offset(*o.Offset), nil })
 			if err != nil {
 				return nil, err
 			}
@@ -171,7 +175,7 @@ func (s *Server) seekTo(c *call, which func(fetch.Bounds) record.Offset) (*answe
 	}
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		for _, p := range req.Partitions {
-			err := s.move(c.ctx, con, p, func(tp record.TopicPartition) (record.Offset, error) {
+			err := s.move(c, con, p, func(tp record.TopicPartition) (record.Offset, error) {
 				b, err := s.backend.Reader.Bounds(c.ctx, tp)
 				return which(b), err
 			})
@@ -184,14 +188,14 @@ func (s *Server) seekTo(c *call, which func(fetch.Bounds) record.Offset) (*answe
 }
 
 // move sets the position of one partition, which the consumer must have.
-func (s *Server) move(ctx context.Context, con *consume.Consumer, at placeJSON, to func(record.TopicPartition) (record.Offset, error)) error {
-	_, tp, err := s.topicOf(ctx, at.Topic, at.Partition)
+func (s *Server) move(c *call, con *consume.Consumer, at placeJSON, to func(record.TopicPartition) (record.Offset, error)) error {
+	_, tp, err := s.topicOf(c, at.Topic, at.Partition)
 	if err != nil {
 		return err
 	}
 	p := con.Place(at.Topic, tp.Partition)
 	if p == nil && !con.Manual && con.Subscribed() { // it may have been given it since its last request
-		if err := con.Settle(ctx); err != nil {
+		if err := con.Settle(c.ctx); err != nil {
 			return err
 		}
 		p = con.Place(at.Topic, tp.Partition)

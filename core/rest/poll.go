@@ -40,7 +40,7 @@ func (s *Server) poll(c *call) (*answer, error) {
 			return nil, failf(406, codeFormat, "the consumer reads %s, not %s", con.Format, c.wants.format)
 		}
 		if name := c.params["topic"]; name != "" && !con.Manual && !slices.Contains(con.Names, name) { // of version 1
-			if _, err := s.topic(c.ctx, name); err != nil {
+			if _, err := s.topic(c, name); err != nil {
 				return nil, err
 			}
 			con.Names = append(slices.Clone(con.Names), name)
@@ -56,6 +56,9 @@ func (s *Server) poll(c *call) (*answer, error) {
 		if err := con.SettleUntil(c.ctx, until); err != nil {
 			return nil, err
 		}
+		if err := s.mayRead(c, con); err != nil {
+			return nil, err
+		}
 		before = slices.Clone(con.Places)
 		out := reading{format: con.Format, left: int(min(most, int64(s.settings.FetchBytesMax)))}
 		if err := s.read(c.ctx, con, &out, until); err != nil {
@@ -68,6 +71,22 @@ func (s *Server) poll(c *call) (*answer, error) {
 	}
 	a.unsent = func() { s.putBack(con, before) }
 	return a, nil
+}
+
+// mayRead says whether all places of a consumer may be read. Those that a pattern has found, and that may not be read any more, are dropped.
+func (s *Server) mayRead(c *call, con *consume.Consumer) error {
+	var kept []consume.Place
+	for _, p := range con.Places {
+		err := s.mayTopic(c, p.Topic)
+		if err != nil && (con.Manual || con.Pattern == "") {
+			return err
+		}
+		if err == nil {
+			kept = append(kept, p)
+		}
+	}
+	con.Places = kept
+	return nil
 }
 
 // read fetches from all places at once.

@@ -137,6 +137,9 @@ func (w *written) json() offsetJSON {
 
 // makeProducer answers POST /producers: an id for Firnlog-Producer.
 func (s *Server) makeProducer(c *call) (*answer, error) {
+	if err := s.someTopicWrite(c); err != nil {
+		return nil, err
+	}
 	id, err := s.backend.Producers.NextProducerID(c.ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotNow, err)

@@ -23,10 +23,12 @@
 package rest
 
 import (
+	"context"
 	_ "embed"
 	"log/slog"
 	"net/http"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/consume"
 )
 
@@ -41,10 +43,14 @@ type Server struct {
 
 // New makes a Server; it starts nothing.
 func New(settings Settings, backend Backend, log *slog.Logger) *Server {
-	s := &Server{settings: settings, backend: backend, log: log, consumers: consume.New(consume.Settings{
+	s := &Server{settings: settings, backend: backend, log: log}
+	s.consumers = consume.New(consume.Settings{
 		Groups: backend.Groups, Topics: backend.Topics, Reader: backend.Reader, Now: backend.Now, Log: log,
 		AutoCommitEvery: settings.AutoCommitEvery, RebalanceTimeout: settings.RebalanceTimeout,
-	})}
+		May: func(ctx context.Context, topic string) bool {
+			return s.may(ctx, auth.OperationRead, auth.Resource{Type: auth.ResourceTopic, Name: topic})
+		},
+	})
 	s.routes = s.table()
 	return s
 }

@@ -15,6 +15,7 @@ type route struct {
 	method  string
 	path    string // {name} stands for one segment, which may be escaped
 	speaks  dialect
+	needs   []need // who may send it
 	handle  handler
 	summary string
 

@@ -113,6 +113,9 @@ func (s *Server) handle(c *call) (a *answer, err error) {
 		// What nobody has read is read away after the answer.
 		defer func() { s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout)) }()
 	}
+	if c.route.needs == nil { // forgotten in the table: nobody can say who may
+		return nil, errForbidden
+	}
 	return c.route.handle(c)
 }
 

@@ -27,6 +27,9 @@ func (s *Server) subscribe(c *call) (*answer, error) {
 		if err := topic.CheckName(name); err != nil {
 			return nil, failf(422, 422, "%s", err)
 		}
+		if err := s.mayTopic(c, name); err != nil {
+			return nil, err
+		}
 	}
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		if con.Manual {
@@ -42,7 +45,13 @@ func (s *Server) subscribe(c *call) (*answer, error) {
 
 func (s *Server) showSubscription(c *call) (*answer, error) {
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
-		return ok(subscriptionJSON{Topics: append([]string{}, con.Names...), Pattern: con.Pattern})
+		out := subscriptionJSON{Topics: []string{}, Pattern: con.Pattern}
+		for _, name := range con.Names {
+			if s.mayTopic(c, name) == nil {
+				out.Topics = append(out.Topics, name)
+			}
+		}
+		return ok(out)
 	})
 }
 
@@ -90,7 +99,7 @@ func (s *Server) assign(c *call) (*answer, error) {
 	}
 	var places []consume.Place
 	for _, p := range req.Partitions {
-		t, tp, err := s.topicOf(c.ctx, p.Topic, p.Partition)
+		t, tp, err := s.topicOf(c, p.Topic, p.Partition)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +125,9 @@ func (s *Server) showAssignments(c *call) (*answer, error) {
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		out := placesJSON{Partitions: []placeJSON{}}
 		for _, p := range con.Places {
-			out.Partitions = append(out.Partitions, placeJSON{p.Topic, int64(p.Partition)})
+			if s.mayTopic(c, p.Topic) == nil {
+				out.Partitions = append(out.Partitions, placeJSON{p.Topic, int64(p.Partition)})
+			}
 		}
 		return ok(out)
 	})

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/invoke"
@@ -40,14 +41,21 @@ func (nobody) Self() int32           { return -1 }
 // fetchBytesMax leaves room for base64 and JSON in an answer of 6 MB.
 const fetchBytesMax = 3 << 20
 
+// aclsAge is how long an environment goes by the ACLs that it has read.
+const aclsAge = 5 * time.Second
+
 // New makes an API.
 func New(e *invoke.Environment, offer Offer, log *slog.Logger) *API {
 	settings := rest.DefaultSettings()
 	settings.BodyBytesMax, settings.FetchBytesMax = 6<<20, fetchBytesMax
-	return &API{environment: e, offer: offer, log: log, rest: rest.New(settings, rest.Backend{
+	backend := rest.Backend{
 		Topics: e.Stream, Appender: e.Ingest, Reader: e.Reader, Cluster: nobody{}, Producers: e.Producers, Admin: e.Admin,
-		Groups: e.Groups, Now: e.Now, Random: mathrand.Int32N, NewID: e.NewID,
-	}, log)}
+		Groups: e.Groups, Now: e.Now, Random: mathrand.Int32N, NewID: e.NewID, ACLs: e.ACLs,
+	}
+	if e.CheckACLs {
+		backend.Authorizer = e.ACLs
+	}
+	return &API{environment: e, offer: offer, log: log, rest: rest.New(settings, backend, log)}
 }
 
 // ServeHTTP implements http.Handler.
@@ -64,6 +72,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	defer a.environment.End()
+	if a.environment.CheckACLs {
+		if err := a.environment.ACLs.Refresh(ctx, aclsAge); err != nil {
+			a.refuse(w, err)
+			return
+		}
+	}
 	a.rest.ServeHTTP(w, r.WithContext(ctx))
 }
 

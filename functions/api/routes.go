@@ -85,7 +85,7 @@ func consumes(method, route string) bool {
 // Administers are the routes of the function that administers topics.
 func Administers(method, route string) bool {
 	return one(route, "openapi.yaml", "v3/clusters", "v3/clusters/{}", "v3/clusters/{}/topics", "v3/clusters/{}/topics/{}", "v3/clusters/{}/topics/{}/configs", "v3/clusters/{}/topics/{}/configs:alter", "v3/clusters/{}/topics/{}/configs/{}",
-		"v3/clusters/{}/topics/{}/partitions", "v3/clusters/{}/topics/{}/partitions/{}")
+		"v3/clusters/{}/topics/{}/partitions", "v3/clusters/{}/topics/{}/partitions/{}", "v3/clusters/{}/acls", "v3/clusters/{}/acls:batch")
 }
 
 func one(route string, list ...string) bool {
