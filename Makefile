@@ -77,9 +77,15 @@ test-tools: apache-kafka build ## Apache Kafka's command-line tools against firn
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m -skip TestFigures ./tests/apachekafka
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 10m ./tests/auth
 
+# What is built for exact replay: the installed Go's own files, some of them changed (sim/replay/overlay).
+REPLAY ?= $(HOME)/.cache/firnlog/replay
+REPLAY_FLAGS = -overlay $(REPLAY)/overlay.json -tags replay
+
 .PHONY: sim
-sim: ## the simulated histories of one seed: make sim SEED=n
-	go test ./sim -run 'Test(Sim|Queues|Groups)$$' -count=1 -v -args -seed=$(SEED)
+sim: ## the simulated histories of one seed, the same to the last call each time: make sim SEED=n
+	go run ./sim/replay/overlay -to $(REPLAY)
+	go test -c $(REPLAY_FLAGS) -o $(REPLAY)/sim.test ./sim
+	cd sim && GOMAXPROCS=1 $(REPLAY)/sim.test -test.run 'Test(Sim|Queues|Groups)$$' -test.v -seed=$(SEED)
 
 # Totals of simulated histories over all runs, outside the checkout.
 SOAK ?= $(HOME)/.cache/firnlog/soak.json

@@ -48,6 +48,7 @@ func TestGroups(t *testing.T) {
 
 func explainGroups(t *testing.T, seed uint64, r *GroupReport, verbose bool) {
 	t.Logf("seed %d: %d kinds of faults in %v of virtual time", seed, len(r.Tally.Faults), r.Tally.Virtual.Round(time.Second))
+	sayDigest(t, r.exactly())
 	for i, c := range r.Counts {
 		t.Logf("%s: %+v", groupNames[i], c)
 	}

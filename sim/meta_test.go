@@ -1,67 +1,111 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
-	"runtime"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/firnlog/firnlog/sim/replay"
 )
 
-// replays is how often a seed may be run until a transcript comes again. Once ought to be enough: some 6 of 100 runs differ, since
-// two goroutines that are woken at one instant are not always scheduled in the same order (docs/TESTING.md). What follows from
-// anything but the seed, a map's order or a real clock, differs each time.
-const replays = 4
+var transcriptsFlag = flag.String("transcripts", "", "write the transcripts of -seeds=M seeds of all workloads into this folder")
 
-// TestSim_OneSeedAgainGivesTheSameTranscript also with one and with two threads: what is
-// scheduled first must not matter, or a failing seed would be of no use.
-func TestSim_OneSeedAgainGivesTheSameTranscript(t *testing.T) {
-	for seed := *firstFlag; seed < *firstFlag+uint64(*metaFlag); seed++ {
-		replay(t, seed, nil)
+// A seed is run by two programs at once, which were built for replay: one that begins with it, and one that has run others
+// before. Both must see the same calls at the same times, though nothing else is the same: addresses, what lies in
+// pools and caches, the garbage, who else wants the processor.
+
+const replayedSeeds = 4 // of each workload
+
+func TestReplay_OneSeedGivesOneTranscript(t *testing.T) {
+	dir := t.TempDir()
+	program := buildForReplay(t, dir)
+	var both sync.WaitGroup
+	for first := 1; first <= 2; first++ {
+		both.Go(func() {
+			cmd := exec.Command(program, "-test.run=^TestTranscripts$", "-test.timeout=10m", fmt.Sprint("-first=", first), fmt.Sprint("-seeds=", replayedSeeds+1-first),
+				"-transcripts="+filepath.Join(dir, fmt.Sprint(first)))
+			cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "FIRNLOG_SIM_LOG=")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("run: %v: %s", err, out)
+			}
+		})
+	}
+	both.Wait()
+	names, err := filepath.Glob(filepath.Join(dir, "2", "*"))
+	if want := 3 * (replayedSeeds - 1); err != nil || len(names) != want {
+		t.Fatalf("%d transcripts, %v, want %d", len(names), err, want)
+	}
+	for _, name := range names {
+		one, another := readLines(t, filepath.Join(dir, "1", filepath.Base(name))), readLines(t, name)
+		if len(one) < 100 || !slices.Equal(one, another) {
+			t.Errorf("%s: %s", filepath.Base(name), firstDifference(one, another))
+		}
 	}
 }
 
-func TestQueues_OneSeedAgainGivesTheSameTranscript(t *testing.T) {
-	for seed := uint64(1); seed <= 2; seed++ {
-		replay(t, seed, func(s *Settings) { asQueues(s, seed) })
-	}
-}
-
-func replay(t *testing.T, seed uint64, change func(*Settings)) {
+// buildForReplay builds the tests of this package once more. What the build makes stays in Go's cache, the first takes a minute.
+func buildForReplay(t *testing.T, dir string) (program string) {
 	t.Helper()
-	threads := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(threads)
-	var runs [][]entry
-	for n := range 1 + replays {
-		runtime.GOMAXPROCS(1 + n%2*(threads-1))
-		run := Run(t, seed, change).entries
-		if slices.ContainsFunc(runs, func(r []entry) bool { return digest(r) == digest(run) }) {
-			return
-		}
-		if runs = append(runs, run); n > 0 {
-			t.Logf("seed %d, run %d: %s", seed, n, firstDifference(runs[n-1], run))
+	program = filepath.Join(dir, "sim.test")
+	for _, args := range [][]string{
+		{"run", "./replay/overlay", "-to", dir},
+		{"test", "-c", "-overlay", filepath.Join(dir, "overlay.json"), "-tags", "replay", "-o", program, "."},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			t.Fatalf("go %v: %v: %s", args, err, out)
 		}
 	}
-	t.Errorf("seed %d: of %d transcripts no two are the same", seed, len(runs))
+	return program
 }
 
-// firstDifference lists the first calls that only one of two transcripts has.
-func firstDifference(a, b []entry) string {
-	count := map[entry]int{}
-	for _, e := range a {
-		count[e]++
+// TestTranscripts is what the programs of the test above run.
+func TestTranscripts(t *testing.T) {
+	if *transcriptsFlag == "" {
+		return
 	}
-	for _, e := range b {
-		count[e]--
+	if !replay.Exact {
+		t.Fatal("not built for replay")
 	}
-	out := fmt.Sprintf("the transcripts of %d and %d calls differ:", len(a), len(b))
-	for _, x := range [][]entry{a, b} {
-		out += "\n"
-		for n, i := 0, 0; i < len(x) && n < 12; i++ {
-			if count[x[i]] != 0 {
-				out += fmt.Sprintf("\n  %v", x[i])
-				n++
+	if err := os.MkdirAll(*transcriptsFlag, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for seed := *firstFlag; seed < *firstFlag+uint64(*seedsFlag); seed++ {
+		for name, lines := range map[string][]string{
+			"log":    exactly(Run(t, seed, nil).entries),
+			"queues": exactly(Run(t, seed, func(s *Settings) { asQueues(s, seed) }).entries),
+			"groups": RunGroups(t, seed).exactly(),
+		} {
+			file := filepath.Join(*transcriptsFlag, fmt.Sprintf("%s-%d.txt", name, seed))
+			if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
-	return out
+}
+
+func readLines(t *testing.T, name string) []string {
+	t.Helper()
+	body, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(body), "\n")
+}
+
+// firstDifference shows where two transcripts part.
+func firstDifference(a, b []string) string {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	show := func(lines []string) string {
+		return strings.Join(lines[max(0, min(n, len(lines))-2):min(n+6, len(lines))], "\n  ")
+	}
+	return fmt.Sprintf("the transcripts of %d and %d lines part at line %d:\n  %s\n\n  %s", len(a), len(b), n+1, show(a), show(b))
 }

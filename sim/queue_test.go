@@ -41,6 +41,7 @@ func TestQueues(t *testing.T) {
 				}
 				if *seedFlag != 0 {
 					t.Log(r.Queue)
+					sayDigest(t, exactly(r.entries))
 				}
 				sum.add(r)
 			}

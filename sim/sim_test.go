@@ -12,7 +12,6 @@ var (
 	shrinkFlag = flag.Duration("shrink", 30*time.Second, "make a failing history smaller for so long")
 	seedsFlag  = flag.Int("seeds", 0, "run so many seeds")
 	firstFlag  = flag.Uint64("first", 1, "the first of them")
-	metaFlag   = flag.Int("meta", 4, "run so many seeds twice")
 )
 
 // explain prints what a history did, and for a violation the calls that led to it.
@@ -20,6 +19,7 @@ func explain(t *testing.T, r *Report) {
 	c := r.Counts
 	t.Logf("seed %d: %d calls, %d of them failed or slow on purpose, %v of virtual time; %d commits, %d batches, %d acknowledged, %d read, %d heads, %d states compared, %d producers expired, %d objects swept, %d transactions, %d settled references, %d manifests",
 		r.Seed, r.Calls, r.Faults, r.Tally.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted, c.Transactions, c.Settled, c.Manifests)
+	sayDigest(t, exactly(r.entries))
 	if r.bad() && *shrinkFlag > 0 {
 		small := Shrink(t, r, *shrinkFlag)
 		t.Logf("the same failure with less: %v", small)

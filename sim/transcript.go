@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 	"sync"
@@ -55,15 +54,6 @@ func (t *transcript) sorted() []entry {
 
 func (e entry) String() string {
 	return fmt.Sprintf("%12.6fs -%9.3fms  i%-2d %-10s %-44s %s", e.to.Seconds(), float64(e.to-e.from)/1e6, e.who, e.op, e.key, e.result)
-}
-
-// digest sums up a transcript.
-func digest(entries []entry) uint64 {
-	h := fnv.New64a()
-	for _, e := range entries {
-		fmt.Fprintf(h, "%d %d %d %s %s %s\n", e.from, e.to, e.who, e.op, e.key, e.result)
-	}
-	return h.Sum64()
 }
 
 // tail gives the last n entries that name key, or the last n of all when none does.
