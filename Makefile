@@ -131,6 +131,10 @@ figures-functions: stack-tools ## functions cold, after a minute frozen without 
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 20m -v -run 'TestFunctions_(EveryOne|FrozenUntil|ColdBeside)' ./tests/stack/ -args -freeze=60s -at-once=50 -rate=500 -busy=120s | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+.PHONY: figures-scale
+figures-scale: stack-tools ## what one instance and etcd do in clusters of up to 1,000 instances and 100,000 partitions (3 minutes)
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 15m -v ./bench/scale -args -scale | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: figures-transactions
 figures-transactions: stack-tools apache-kafka ## time of ending a transaction over 1, 100 and 5,000 partitions, beside Apache Kafka (4 minutes)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
