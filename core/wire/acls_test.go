@@ -10,6 +10,9 @@ import (
 
 	"github.com/firnlog/firnlog/core/acl"
 	"github.com/firnlog/firnlog/core/auth"
+	"github.com/firnlog/firnlog/core/group"
+	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/txn"
 )
 
 // everyone is an ACL for all who come in.
@@ -153,5 +156,48 @@ func TestWalk_ListsShowWhatMayBeDescribed(t *testing.T) {
 		if _, all := v.answer(t, filling{all: true}, key.Int16(), v.apis[key.Int16()].max); !strings.Contains(all, secret) {
 			t.Errorf("%s: %q", key.Name(), all)
 		}
+	}
+}
+
+func TestACLs_RightsToAGroupAndATransactionTellNoTopics(t *testing.T) {
+	v := newVault(t)
+	for _, on := range []auth.ResourceType{auth.ResourceGroup, auth.ResourceTransactionalID} {
+		v.grant(t, everyone(on, acl.Wildcard, auth.OperationAll))
+	}
+	part := record.TopicPartition{Topic: v.topic.ID}
+	err := v.groups.CommitOffsets(t.Context(), "watched", group.CommitRequest{CommitCheck: group.CommitCheck{Generation: -1}, Topics: []group.CommitTopic{
+		{Name: secret, ID: v.topic.ID, Partitions: map[int32]group.Committed{0: {Offset: 1}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := v.backend.Transactions.Init(t.Context(), "traced", 10_000, txn.Identity{Producer: -1, Epoch: -1})
+	if err == nil {
+		err = v.backend.Transactions.AddPartitions(t.Context(), "traced", who, []record.TopicPartition{part})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	offsets, traced := kmsg.NewPtrOffsetFetchRequest(), kmsg.NewPtrDescribeTransactionsRequest()
+	offsets.Version, offsets.Group = 7, "watched"
+	traced.TransactionalIDs = []string{"traced"}
+	join := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	join.Version, join.Group, join.MemberID, join.RebalanceTimeoutMillis, join.SubscribedTopicRegex, join.Topics = 1, "hunt", "m", 1000, kmsg.StringPtr("s.*"), []kmsg.ConsumerGroupHeartbeatRequestTopic{}
+	look := kmsg.NewPtrConsumerGroupDescribeRequest()
+	look.Groups = []string{"hunt"}
+	c := v.dial(t)
+	for pass, want := range []bool{false, true} {
+		for _, req := range []kmsg.Request{offsets, traced, join, look} {
+			resp := c.call(req)
+			text := string(resp.AppendTo(nil))
+			if got := strings.Contains(text, secret) || strings.Contains(text, string(v.topic.ID[:])); got != want {
+				t.Errorf("%s: topics are told: %v, want %v: %q", kmsg.NameForKey(req.Key()), got, want, text)
+			}
+			if h, ok := resp.(*kmsg.ConsumerGroupHeartbeatResponse); ok && (h.ErrorCode != 0 || h.MemberEpoch < 1) {
+				t.Errorf("pass %d: %+v", pass, h)
+			}
+		}
+		v.grant(t, everyone(auth.ResourceTopic, acl.Wildcard, auth.OperationDescribe))
+		join.Group, look.Groups = "hunt again", []string{"hunt again"}
 	}
 }
