@@ -90,11 +90,13 @@ sim: ## the simulated histories of one seed, the same to the last call each time
 # Totals of simulated histories over all runs, outside the checkout.
 SOAK ?= $(HOME)/.cache/firnlog/soak.json
 MINUTES ?= 10
+EXACT ?=
 .PHONY: soak
-soak: ## simulated histories of all workloads, on from where the last run stopped: make soak MINUTES=n
+soak: ## simulated histories of all workloads, on from where the last run stopped: make soak MINUTES=n (EXACT=1: on one core, and make sim replays what is wrong)
 	@mkdir -p $(dir $(SOAK))
-	go test -c -o $(SOAK).test ./sim/soak
-	$(SOAK).test -test.run '^TestSoak$$' -test.timeout 0 -minutes=$(MINUTES) -state=$(SOAK) -commit=$$(git rev-parse --short HEAD)
+	$(if $(EXACT),go run ./sim/replay/overlay -to $(REPLAY))
+	go test -c $(if $(EXACT),$(REPLAY_FLAGS)) -o $(SOAK).test ./sim/soak
+	$(if $(EXACT),GOMAXPROCS=1) $(SOAK).test -test.run '^TestSoak$$' -test.timeout 0 -minutes=$(MINUTES) -state=$(SOAK) -commit=$$(git rev-parse --short HEAD)
 
 .PHONY: soak-report
 soak-report: ## write what all of them have come to into docs/RELIABILITY.md
