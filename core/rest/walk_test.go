@@ -185,13 +185,16 @@ func TestRoutes_EachSaysWhoMaySendIt(t *testing.T) {
 func TestConsumer_ARightThatIsTakenAwayEndsItsReading(t *testing.T) {
 	v := newVault(t)
 	at := "/consumers/" + secret + "/instances/" + secret
+	v.grant(auth.ResourceTopic, secret, auth.OperationWrite)
+	v.call("POST", "/topics/"+secret, kindBinary, `{"records":[{"value":"bmV4dA=="}]}`).want(200)
+	v.revoke()
 	v.grant(auth.ResourceGroup, secret, auth.OperationRead)
 	v.call("GET", at+"/assignments", "", "").want(200).says(`{"partitions":[]}`)
 	v.call("GET", at+"/records?timeout=0", "", "").want(200).says(`[]`)
 	v.call("POST", at+"/subscription", mediaV2, `{"topics":["secret"]}`).fails(403, 40301)
 	v.grant(auth.ResourceTopic, secret, auth.OperationRead)
 	v.call("POST", at+"/subscription", mediaV2, `{"topics":["secret"]}`).want(204)
-	v.call("GET", at+"/assignments", "", "").holds(secret)
+	v.call("GET", at+"/records?timeout=5000", "", "").want(200).holds("bmV4dA==")
 }
 
 func TestACLs_AreMadeListedAndDeleted(t *testing.T) {
