@@ -11,7 +11,8 @@
 // A history is its seed: latencies, faults and what clients do are drawn from the
 // seed and the name of what is decided (dice), never from a stream that goroutines share. No two
 // effects fall on the same nanosecond, so it does not matter which
-// goroutine runs first; the meta-test holds one seed run twice against itself.
+// goroutine runs first, most of the time; built for replay (sim/replay) a seed gives one transcript always, which the
+// meta-test holds it to.
 // All that waits for one event goes on at one instant: what does so here (gate, knows, consumer)
 // takes a moment of its own before it acts.
 //
