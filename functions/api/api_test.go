@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/invoke"
 	"github.com/firnlog/firnlog/core/record"
@@ -18,15 +19,18 @@ import (
 )
 
 // newAPI is a function in an environment of its own.
-func newAPI(c *coretest.Cluster, name string, offer api.Offer) *api.API {
+func newAPI(c *coretest.Cluster, name string, offer api.Offer, change ...func(*invoke.Settings)) *api.API {
 	kv, store, entropy := c.Reach(name)
 	ids := byte(0)
-	e := invoke.New(invoke.Settings{
+	s := invoke.Settings{
 		Store: store, KV: kv, Cluster: "test", Now: time.Now, Entropy: entropy, Log: coretest.Quiet(), Margin: time.Second, CacheBytes: 4 << 20,
 		Topics: topic.DefaultSettings(), NewTopicID: func() record.TopicID { ids++; return record.TopicID{9, ids} },
 		MayBegin: func(context.Context) error { return nil }, NewID: rand.Text,
-	})
-	return api.New(e, offer, coretest.Quiet())
+	}
+	for _, f := range change {
+		f(&s)
+	}
+	return api.New(invoke.New(s), offer, coretest.Quiet())
 }
 
 func call(t *testing.T, h http.Handler, method, path, kind, body string) (int, string) {
@@ -97,5 +101,36 @@ func TestOffer_EachFunctionHasItsRoutesOnly(t *testing.T) {
 		if lines := c.Transcript(); len(lines) > 0 {
 			t.Errorf("refused with requests: %q", lines)
 		}
+	})
+}
+
+// as lets a handler answer requests as if the platform had named a principal.
+type as struct {
+	http.Handler
+	user string
+}
+
+func (a as) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.Handler.ServeHTTP(w, r.WithContext(auth.WithIdentity(r.Context(), &auth.Identity{Principal: auth.User(a.user)})))
+}
+
+func TestACLs_BindWhoThePlatformNamesWhereTheyAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := coretest.NewCluster(t)
+		asks := func(s *invoke.Settings) { s.CheckACLs, s.SuperUsers = true, []auth.Principal{auth.User("root")} }
+		admin, reader := newAPI(c, "admin", api.Administers), newAPI(c, "reader", api.Consumes, asks)
+		text := wants(t, admin, "GET", "/v3/clusters", "", 200, `"cluster_id"`)
+		_, id, _ := strings.Cut(text, `"cluster_id":"`)
+		id, _, _ = strings.Cut(id, `"`)
+		cluster := "/v3/clusters/" + id
+		wants(t, admin, "POST", cluster+"/topics", `{"topic_name":"t","partitions_count":1}`, 201)
+		wants(t, reader, "GET", "/topics/t", "", 403, "40301")
+		wants(t, as{reader, "alice"}, "GET", "/topics/t", "", 403, "40301")
+		wants(t, as{reader, "root"}, "GET", "/topics/t", "", 200)
+		wants(t, admin, "POST", cluster+"/acls", `{"resource_type":"TOPIC","resource_name":"t","pattern_type":"LITERAL","principal":"User:alice","host":"*","operation":"READ","permission":"ALLOW"}`, 201)
+		time.Sleep(6 * time.Second) // the clock of the bubble: ACLs are read anew
+		wants(t, as{reader, "alice"}, "GET", "/topics/t", "", 200)
+		wants(t, as{reader, "bob"}, "GET", "/topics", "", 200, "[]")
+		wants(t, newAPI(c, "other", api.Administers, asks), "GET", cluster+"/acls", "", 403, "40301")
 	})
 }

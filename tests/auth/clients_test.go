@@ -23,11 +23,11 @@ func (g *guarded) java(t *testing.T, mechanism, jaas string, more ...string) str
 	return apachekafka.File(t, "client.properties", strings.Join(lines, "\n"))
 }
 
-func scram(user, password string) string {
+func scramLogin(user, password string) string {
 	return fmt.Sprintf(`scram.ScramLoginModule required username="%s" password="%s";`, user, password)
 }
 
-func plain(user, password string) string {
+func plainLogin(user, password string) string {
 	return fmt.Sprintf(`plain.PlainLoginModule required username="%s" password="%s";`, user, password)
 }
 
@@ -52,14 +52,15 @@ func refused(t *testing.T, server, settings, why string) {
 
 func TestJava_EachMechanism(t *testing.T) {
 	g := start(t)
-	root := g.java(t, "SCRAM-SHA-512", scram("root", rootPassword))
+	root := g.java(t, "SCRAM-SHA-512", scramLogin("root", rootPassword))
 	apachekafka.Run(t, nil, apachekafka.Configs, "--bootstrap-server", g.sasl, "--command-config", root, "--alter", "--entity-type", "users", "--entity-name", "alice",
 		"--add-config", "SCRAM-SHA-256=[iterations=8192,password=pw-alice],SCRAM-SHA-512=[password=pw-alice]").Must(t)
-	roundTrip(t, g.sasl, g.java(t, "SCRAM-SHA-256", scram("alice", "pw-alice")), "scram-256")
-	roundTrip(t, g.sasl, g.java(t, "PLAIN", plain("alice", "pw-alice")), "plain")
-	refused(t, g.sasl, g.java(t, "SCRAM-SHA-512", scram("alice", "wrong")), "SaslAuthenticationException")
-	refused(t, g.sasl, g.java(t, "PLAIN", plain("nobody", "pw-alice")), "SaslAuthenticationException")
-	refused(t, g.mutual, g.java(t, "PLAIN", plain("alice", "pw-alice")), "Exception")
+	g.may(t, root, "alice", "CN=bob,OU=tests")
+	roundTrip(t, g.sasl, g.java(t, "SCRAM-SHA-256", scramLogin("alice", "pw-alice")), "scram-256")
+	roundTrip(t, g.sasl, g.java(t, "PLAIN", plainLogin("alice", "pw-alice")), "plain")
+	refused(t, g.sasl, g.java(t, "SCRAM-SHA-512", scramLogin("alice", "wrong")), "SaslAuthenticationException")
+	refused(t, g.sasl, g.java(t, "PLAIN", plainLogin("nobody", "pw-alice")), "SaslAuthenticationException")
+	refused(t, g.mutual, g.java(t, "PLAIN", plainLogin("alice", "pw-alice")), "Exception")
 
 	g.certificate("bob")
 	mutual := apachekafka.File(t, "client.properties", strings.Join([]string{
@@ -68,11 +69,12 @@ func TestJava_EachMechanism(t *testing.T) {
 	roundTrip(t, g.mutual, mutual, "mutual")
 
 	apachekafka.Run(t, nil, apachekafka.Configs, "--bootstrap-server", g.sasl, "--command-config", root, "--alter", "--entity-type", "users", "--entity-name", "alice", "--delete-config", "SCRAM-SHA-256,SCRAM-SHA-512").Must(t)
-	refused(t, g.sasl, g.java(t, "SCRAM-SHA-256", scram("alice", "pw-alice")), "SaslAuthenticationException")
+	refused(t, g.sasl, g.java(t, "SCRAM-SHA-256", scramLogin("alice", "pw-alice")), "SaslAuthenticationException")
 }
 
 func TestJava_Tokens(t *testing.T) {
 	g := start(t)
+	g.may(t, g.java(t, "SCRAM-SHA-512", scramLogin("root", rootPassword)), "carol")
 	oauth := func(file string) string {
 		t.Setenv("JAVA_TOOL_OPTIONS", "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://"+file+" -Dorg.apache.kafka.sasl.oauthbearer.allowed.files="+file)
 		return g.java(t, "OAUTHBEARER", "oauthbearer.OAuthBearerLoginModule required;",
@@ -85,6 +87,7 @@ func TestJava_Tokens(t *testing.T) {
 func TestLibrdkafka_EachMechanism(t *testing.T) {
 	g := start(t)
 	python := filepath.Join(harness.Cache(t), "python", "bin", "python")
+	g.may(t, g.java(t, "SCRAM-SHA-512", scramLogin("root", rootPassword)), "carol", "CN=dora,OU=tests")
 	run := func(topic string, settings ...string) harness.Result {
 		return harness.Run(t, nil, python, append([]string{"login.py", topic, "ssl.ca.location=" + g.path("ca.pem")}, settings...)...)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -91,6 +92,14 @@ func (k *keys) write(name string, content []byte) string {
 		k.t.Fatal(err)
 	}
 	return k.path(name)
+}
+
+// trust is the TLS of a client that trusts the authority.
+func (k *keys) trust(t *testing.T) *tls.Config {
+	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AddCert(k.ca)
+	return &tls.Config{RootCAs: roots}
 }
 
 // certificate writes NAME.pem, NAME.key and, for Java, NAME.both.
