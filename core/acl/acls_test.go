@@ -120,7 +120,7 @@ func TestCreate_StopsAtItsMost(t *testing.T) {
 	if gone[0].Err != nil || len(gone[0].Bindings) != 300 {
 		t.Errorf("%d, %v", len(gone[0].Bindings), gone[0].Err)
 	}
-	if a.mu.index.literal[auth.ResourceTopic] != nil && len(a.mu.index.literal[auth.ResourceTopic]) != 0 {
+	if len(a.mu.index.literal[auth.ResourceTopic]) != 0 {
 		t.Error("deleted ACLs still count")
 	}
 }
