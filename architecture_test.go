@@ -38,7 +38,7 @@ var layers = [][]string{
 	{"core/record"},
 	{"core/acl"},
 	{"core/auth"},
-	{"core/config", "core/telemetry", "core/rule", "core/pause"},
+	{"core/config", "core/telemetry", "core/tracing", "core/rule", "core/pause"},
 	{"localstack"},
 	{"coordination", "objectstore"},
 }
@@ -48,6 +48,8 @@ var onlyFor = map[string][]string{
 	"localstack":                {"cmd/firnlog", "localstack", "tests"},
 	"go.etcd.io/etcd/server/v3": {"localstack/etcd"},
 	"objectstore/storeurl":      {"cmd", "functions"},
+	"core/tracing/otlp":         {"cmd/firnlog"},
+	"go.opentelemetry.io":       {"core/tracing/otlp"},
 }
 
 // pure packages do no I/O: nothing that could.

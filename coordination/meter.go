@@ -21,6 +21,8 @@ type Observation struct {
 	Op   Op
 	Took time.Duration
 	Err  error
+	// Refused: a guard of this Commit did not hold.
+	Refused bool
 }
 
 // Counts of one kind of request since the Meter was made. Requests include those that failed.
@@ -59,12 +61,16 @@ func (m *Meter) Snapshot() MeterSnapshot {
 }
 
 func (m *Meter) count(op Op, started time.Time, err error) {
-	m.counts[op].requests.Add(1)
-	if err != nil {
-		m.counts[op].errors.Add(1)
+	m.counted(Observation{Op: op, Took: m.now().Sub(started), Err: err})
+}
+
+func (m *Meter) counted(o Observation) {
+	m.counts[o.Op].requests.Add(1)
+	if o.Err != nil {
+		m.counts[o.Op].errors.Add(1)
 	}
 	if m.observe != nil {
-		m.observe(Observation{Op: op, Took: m.now().Sub(started), Err: err})
+		m.observe(o)
 	}
 }
 
@@ -110,7 +116,7 @@ func (m *Meter) Commit(ctx context.Context, guards []Guard, changes []Change, or
 	default:
 		m.refused.Add(1)
 	}
-	m.count(OpCommit, started, err)
+	m.counted(Observation{Op: OpCommit, Took: m.now().Sub(started), Err: err, Refused: err == nil && !res.Committed})
 	return res, err
 }
 

@@ -161,7 +161,9 @@ func (kv *KV) Compact(ctx context.Context, rev coordination.Revision) error {
 		return fmt.Errorf("compact to %d: %w: up to %d", rev, coordination.ErrCompacted, kv.mu.compacted)
 	}
 	for _, w := range kv.mu.watches {
-		w.skip()
+		if w.next >= kv.mu.compacted { // else it is lost already, and what was compacted under it must not look as if it had not concerned it
+			w.skip()
+		}
 	}
 	kv.mu.compacted = rev
 	kv.mu.keys.compact(rev)

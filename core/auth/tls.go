@@ -75,6 +75,9 @@ func (c *Certificates) Config() *tls.Config {
 // Own is the newest certificate, for connections to other instances.
 func (c *Certificates) Own() *tls.Certificate { return &c.newest().Certificates[0] }
 
+// NotAfter is when the newest certificate ends.
+func (c *Certificates) NotAfter() time.Time { return c.Own().Leaf.NotAfter }
+
 func (c *Certificates) newest() *tls.Config {
 	now, next := c.now(), c.next.Load()
 	if now.UnixNano() >= next && c.next.CompareAndSwap(next, now.Add(certificatesLookEvery).UnixNano()) {

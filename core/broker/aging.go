@@ -40,11 +40,11 @@ func (b *Broker) aging(keys coordination.Keys, store objectstore.Store) []upkeep
 		Store: store, Stream: b.stream, Archive: archived, Amender: amender, Now: time.Now, Log: b.Log.With("part", "chill"),
 		Elsewhere: b.ColdStore != "", Observe: func(_ int, bytes int64) { b.metrics.Chilled(bytes) },
 	}.Defaults())
-	b.metrics.Gauge("firnlog_retention_overdue_partitions", "Partitions of which something had expired and was not removed yet, after the last look; shown by the instance that does the upkeep.",
+	b.metrics.Gauge("firnlog_retention_overdue_partitions",
 		func() float64 { n, _ := retainer.Overdue(); return float64(n) })
-	b.metrics.Gauge("firnlog_retention_overdue_seconds", "How long the longest of them is overdue.",
+	b.metrics.Gauge("firnlog_retention_overdue_seconds",
 		func() float64 { _, longest := retainer.Overdue(); return longest.Seconds() })
-	b.metrics.Gauge("firnlog_cold_refused_partitions", "Partitions whose storage class for cold objects the store refuses.", func() float64 { return float64(chiller.Refused()) })
+	b.metrics.Gauge("firnlog_cold_refused_partitions", func() float64 { return float64(chiller.Refused()) })
 	return []upkeep.Step{
 		{Name: "retain", Every: retainEvery, Do: retainer.Step},
 		{Name: "compact", Every: compactEvery, Do: compactor.Run},

@@ -97,7 +97,7 @@ func writePath(b *testing.B, linger time.Duration, flushed func(ingest.Flush)) (
 	s := stream.New(stream.Settings{KV: kv, Keys: keys, Now: time.Now, Entropy: entropy{}, Log: log})
 	g := ingest.New(ingest.Settings{
 		Store: store, KV: kv, Keys: keys, Stream: s, Cache: cache.New(64<<20, 0), Now: time.Now, Log: log,
-		Linger: linger, SegmentBytes: 8 << 20, MemoryMax: 128 << 20, UploadsMax: 4, GiveUpAfter: time.Minute, Flushed: flushed,
+		Linger: linger, SegmentBytes: 8 << 20, MemoryMax: 128 << 20, UploadsMax: 4, GiveUpAfter: time.Minute, Events: ingest.Events{Flushed: flushed},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

@@ -27,7 +27,6 @@ import (
 	"github.com/firnlog/firnlog/core/group/relay"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
-	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/rest"
 	"github.com/firnlog/firnlog/core/stream"
@@ -70,6 +69,10 @@ type Broker struct {
 	rest      *rest.Server
 	relay     *relay.Relay
 	security  security
+	clients   *telemetry.Clients
+	health    *health
+	etcdSize  etcdSize
+	bare      coordination.KV // not metered
 	web       *http.Server
 	listeners []listener
 	http      net.Listener
@@ -93,7 +96,7 @@ const (
 
 // New opens the listeners and puts the parts together. It starts nothing.
 func New(s Settings) (*Broker, error) {
-	b := &Broker{Settings: s, metrics: telemetry.NewMetrics()}
+	b := &Broker{Settings: s, metrics: telemetry.NewMetrics(s.MetricsSeries)}
 	endpoints, err := b.listen()
 	if err == nil {
 		err = b.secure()
@@ -102,11 +105,17 @@ func New(s Settings) (*Broker, error) {
 		b.Close()
 		return nil, err
 	}
+	if err := b.priced(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	b.clients, b.health = b.metrics.NewClients(), newHealth(b)
 	keys := coordination.NewKeys(s.Cluster)
 	store := b.store()
-	s.KV = coordination.NewMeter(s.KV, time.Now, func(o coordination.Observation) { b.metrics.Coordination(o.Op.String(), o.Took, o.Err) })
+	b.bare = s.KV
+	s.KV = coordination.NewMeter(s.KV, time.Now, func(o coordination.Observation) { b.metrics.Coordination(o.Op.String(), o.Took, o.Refused, o.Err) })
 	b.KV = s.KV
-	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream"), MayBegin: b.mayBegin})
+	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream"), MayBegin: b.mayBegin, Barriered: b.barriered})
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
 	b.instances = instance.New(instance.Settings{
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
@@ -119,7 +128,7 @@ func New(s Settings) (*Broker, error) {
 	b.ingest = ingest.New(ingest.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Transactions: b.txns, Now: time.Now, Log: s.Log.With("part", "ingest"),
 		Linger: s.Linger, IdleLinger: s.Linger / idleShare, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
-		Flushed: func(f ingest.Flush) { b.metrics.Flush(f.Bytes, f.Batches, f.Put, f.Commit, f.Learn) },
+		Events: b.writes(),
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)
 	settler, settling := b.settling(store, keys)
@@ -131,7 +140,7 @@ func New(s Settings) (*Broker, error) {
 	b.upkeep = upkeep.New(upkeep.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Now: time.Now, Log: s.Log.With("part", "upkeep"), Holder: endpoints[0].Host,
 		More:   []upkeep.Step{{Name: "transactions", Every: transactionsEvery, Do: b.txns.Expire}},
-		Beside: slices.Concat(settling, b.aging(keys, store), checking), TooLarge: settler.Urge,
+		Beside: slices.Concat(settling, b.aging(keys, store), checking), TooLarge: settler.Urge, Done: b.stepDone,
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
 	reader, admin := b.reader(store), b.admin(keys)
@@ -150,6 +159,7 @@ func New(s Settings) (*Broker, error) {
 func (b *Broker) store() objectstore.Store {
 	metered := objectstore.NewMeter(b.Store, time.Now, func(o objectstore.Observation) {
 		b.metrics.Store(o.Op.String(), o.Took, o.BytesIn, o.BytesOut, o.Err)
+		b.health.store.note(o.Err)
 	})
 	return objectstore.NewRetry(metered, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
 }
@@ -183,6 +193,7 @@ func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin, guards wire
 
 		Transactions: b.txns,
 		Guards:       guards,
+		Events:       b.kafkaEvents(),
 
 		Shown: wire.Shown{GroupLimits: b.groups.Limits, OffsetsRetention: b.groups.OffsetsRetention, ProducerExpiry: b.upkeep.ProducerExpiry},
 	}, b.Log.With("part", "kafka"))
@@ -212,24 +223,6 @@ func newTopicID() (id record.TopicID) {
 	return id
 }
 
-func (b *Broker) gauges() {
-	b.metrics.Gauge("firnlog_log_revision", "Revision of etcd up to which this instance has folded the log.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(l.Revision()) }))
-	b.metrics.Gauge("firnlog_topics", "Topics.", b.ledgerGauge(func(l *ledger.Ledger) float64 { return float64(len(l.Topics())) }))
-	b.metrics.Gauge("firnlog_instances", "Live instances.", func() float64 { return float64(len(b.instances.Live())) })
-	b.metrics.Gauges("firnlog_group_lag", "Records between what a consumer group has committed and the end, over all partitions of a topic; shown by the group's coordinator.", []string{"group", "topic"}, b.groupLag)
-	b.metrics.Gauge("firnlog_cache_bytes", "Bytes of segments in memory.", func() float64 {
-		_, _, held := b.cache.Stats()
-		return float64(held)
-	})
-}
-
-func (b *Broker) ledgerGauge(read func(*ledger.Ledger) float64) func() float64 {
-	return func() (v float64) {
-		_ = b.stream.View(func(l *ledger.Ledger) { v = read(l) }) // 0 while not ready
-		return v
-	}
-}
-
 // Run serves until ctx ends, then flushes, acknowledges and leaves. ready is called once clients can be served.
 //
 // What clients see stops first, what they depend on last.
@@ -238,7 +231,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag} {
+	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	b.web = b.webServer(ctx)
@@ -283,6 +276,9 @@ func (b *Broker) serveClients(ctx, parts context.Context, ready func(kafka, http
 	for _, ln := range b.listeners {
 		group.Go(func() error { return b.kafka.Serve(ctx, ln.Listener, ln.rules.Name) })
 	}
+	b.health.set(true, false)
+	defer b.health.set(true, true)
+	defer context.AfterFunc(ctx, func() { b.health.set(true, true) })()
 	ready(b.listeners[0].Addr().String(), b.httpURL())
 	return group.Wait()
 }

@@ -26,8 +26,8 @@ func (b *Broker) checking(store objectstore.Store) ([]upkeep.Step, error) {
 		return nil, err
 	}
 	costs := cost.NewObserver(store, b.stream, prices, time.Now, costEvery)
-	b.metrics.Gauges("firnlog_topic_stored_bytes", "Bytes that a topic's heads and manifests refer to, by storage class; shown by the instance that does the upkeep.", []string{"topic", "class"}, costs.Stored)
-	b.metrics.Gauges("firnlog_topic_storage_dollars", "What they cost a month at the built-in list prices, without requests.", []string{"topic"}, costs.Dollars)
+	b.metrics.Gauges("firnlog_topic_stored_bytes", costs.Stored)
+	b.metrics.Gauges("firnlog_topic_storage_dollars", costs.Dollars)
 	steps := []upkeep.Step{{Name: "cost", Every: costEvery, Do: costs.Step}}
 	if b.ScrubRate == 0 {
 		return steps, nil

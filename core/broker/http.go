@@ -12,33 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// health answers /healthz (the process works) and /readyz (it can serve clients now).
-type health struct{ b *Broker }
-
-func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if r.URL.Path == "/readyz" {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		err := h.b.stream.Ready()
-		if err == nil {
-			err = h.b.stream.Barrier(ctx)
-		}
-		if err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintf(w, "not ready: %v\n", err)
-			return
-		}
-	}
-	fmt.Fprintln(w, "ok")
-}
-
 // webServer serves health, metrics and, on all other paths, HTTP clients. Requests that wait for records end with ctx.
 func (b *Broker) webServer(ctx context.Context) *http.Server {
 	mux := http.NewServeMux()
-	h := &health{b}
-	mux.Handle("GET /healthz", h)
-	mux.Handle("GET /readyz", h)
+	mux.HandleFunc("GET /healthz", b.health.alive)
+	mux.HandleFunc("GET /readyz", b.health.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics.Registry, promhttp.HandlerOpts{}))
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -30,6 +30,8 @@ type security struct {
 	own  func() *tls.Certificate
 	http *tls.Config // nil: plain text
 	ways []string    // to authenticate over HTTP
+	// certificates of listeners, by name; that of HTTP is "http".
+	certificates map[string]*auth.Certificates
 }
 
 const authFailedDelay = 100 * time.Millisecond
@@ -37,6 +39,7 @@ const authFailedDelay = 100 * time.Millisecond
 // secure reads certificates and rules; it opens no listener and asks nobody.
 func (b *Broker) secure() error {
 	b.security.peers = auth.NewPeers()
+	b.security.certificates = map[string]*auth.Certificates{}
 	b.security.peers.Knows = func(key []byte) bool { return b.instances.KnowsKey(key) }
 	var err error
 	if b.security.names, err = auth.ParseNameRules(b.PrincipalRules); err != nil {
@@ -62,7 +65,7 @@ func (b *Broker) secure() error {
 		if err != nil {
 			return fmt.Errorf("--http-tls: %w", err)
 		}
-		b.security.http = certificates.Config()
+		b.security.http, b.security.certificates["http"] = certificates.Config(), certificates
 	}
 	return nil
 }
@@ -114,7 +117,7 @@ func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
 	if err != nil {
 		return g, fmt.Errorf("listener %s: %w", l.Address, err)
 	}
-	g.TLS = certificates.Config()
+	g.TLS, b.security.certificates["kafka"+l.Name] = certificates.Config(), certificates
 	if b.security.own == nil {
 		b.security.own = certificates.Own
 	}
@@ -123,7 +126,7 @@ func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
 
 // guards are the gates of all listeners, and who decides beside them.
 func (b *Broker) guards() (wire.Guards, error) {
-	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Authenticated: b.metrics.NewAuthentications().Done}
+	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Authenticated: b.clients.Authenticated}
 	if b.security.acls != nil {
 		out.ACLs = b.security.acls
 	}

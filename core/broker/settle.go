@@ -25,7 +25,7 @@ func (b *Broker) settling(store objectstore.Store, keys coordination.Keys) (*set
 		s.Rest = min(s.Rest, s.Age)
 	}
 	settler := settle.New(s)
-	b.metrics.Gauge("firnlog_settle_damaged", "Stretches of partitions that could not be read when they were last to be settled.", func() float64 { return float64(settler.Damaged()) })
+	b.metrics.Gauge("firnlog_settle_damaged", func() float64 { return float64(settler.Damaged()) })
 	if s.Age == 0 || s.Bytes == 0 {
 		return settler, nil
 	}

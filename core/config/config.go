@@ -60,6 +60,8 @@ type Serving struct {
 
 	ScrubRate Bytes `name:"scrub-rate" env:"FIRNLOG_SCRUB_RATE" default:"1MiB" help:"Bytes a second at which one instance of the cluster reads everything that is stored, round and round, and checks it. A GET counts as 1MiB at least. 0: never."`
 
+	MetricsSeries int `name:"metrics-series" env:"FIRNLOG_METRICS_SERIES" default:"1000" help:"Series that a metric with names of topics or groups shows at most: the largest; the rest is summed up. 0: none."`
+
 	LogLevel string `name:"log-level" env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level of log lines on standard error."`
 }
 
@@ -172,6 +174,9 @@ func (s *Serving) Validate() error {
 	}
 	if s.CompactKeys < 4<<10 {
 		errs = append(errs, fmt.Errorf("--compact-keys %s: want at least 4KiB", s.CompactKeys))
+	}
+	if s.MetricsSeries < 0 {
+		errs = append(errs, fmt.Errorf("--metrics-series %d: want 0 or more", s.MetricsSeries))
 	}
 	if s.Uploads < 1 {
 		errs = append(errs, fmt.Errorf("--uploads %d: want at least 1", s.Uploads))

@@ -111,3 +111,10 @@ func newer(memory, read map[string]*topicOffsets) map[string]*topicOffsets {
 	}
 	return out
 }
+
+// Count is how many groups are in memory.
+func (c *Coordinator) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.mu.groups)
+}

@@ -191,10 +191,11 @@ func (g *Ingest) gather(ctx context.Context, it item, linger time.Duration) erro
 	if err := g.memory.Acquire(ctx, size); err != nil {
 		return fmt.Errorf("wait for memory: %w: %w", ErrNotAppended, err)
 	}
+	g.held.Add(size)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.mu.closing {
-		g.memory.Release(size)
+		g.giveBack(size)
 		return fmt.Errorf("%w: %w", ErrNotAppended, errClosing)
 	}
 	g.mu.batcher.Add(it, g.due(linger))

@@ -120,6 +120,7 @@ func (g *Ingest) send(ctx context.Context, s *sending) *sent {
 			_ = g.Stream.Barrier(ctx)
 			return nil
 		}
+		g.repeated()
 		g.Log.Warn("commit not confirmed, sending it again", "commit", s.id, "attempt", attempt, "error", err)
 		expired := !s.unknown && g.Now().Sub(s.started) > g.GiveUpAfter
 		if errors.Is(err, coordination.ErrTooLarge) || expired || pause.For(ctx, pause.Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
@@ -176,6 +177,7 @@ func (g *Ingest) again(ctx context.Context, s *sending) *sending {
 		return nil
 	}
 	s.expect.Forget()
+	g.renamed(len(s.flushes))
 	for _, f := range s.flushes {
 		if !rule.On(rule.NoEagerDelete) {
 			_ = g.Store.Delete(ctx, ledger.SegmentKey(f.id))
@@ -198,6 +200,7 @@ func (g *Ingest) again(ctx context.Context, s *sending) *sending {
 // giveUp answers the waiters of a record that is not tried any more.
 func (g *Ingest) giveUp(s *sending, cause error) {
 	s.expect.Forget()
+	g.lost(s.unknown)
 	class := ErrNotAppended
 	if s.unknown {
 		class = ErrUnknown
@@ -232,6 +235,9 @@ func (g *Ingest) learn(ctx context.Context, s *sent) {
 		report.Runs += len(f.runs)
 		report.Batches += len(f.items)
 		report.Bytes += f.size
+		for k := range f.items {
+			report.Records += f.items[k].entry.Records
+		}
 		report.Put = max(report.Put, f.took)
 		report.Queued = max(report.Queued, s.started.Sub(f.since)-f.took)
 	}
@@ -304,13 +310,19 @@ func (g *Ingest) fail(f *flush, err error) {
 func (g *Ingest) done(it *item, o Outcome) {
 	it.pending.resolve(it.index, o)
 	if rule.On(rule.MemoryBounded) {
-		g.memory.Release(int64(len(it.batch)))
+		g.giveBack(int64(len(it.batch)))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.mu.onTheirWay--; g.mu.onTheirWay == 0 && g.mu.closing {
 		close(g.mu.idle)
 	}
+}
+
+// giveBack returns memory of a batch.
+func (g *Ingest) giveBack(size int64) {
+	g.memory.Release(size)
+	g.held.Add(-size)
 }
 
 // abandon answers what was never sent, after Run has stopped.

@@ -23,13 +23,18 @@ func (g *Ingest) due(linger time.Duration) time.Time {
 	return at
 }
 
-// untilDue says how long the next segment may still gather.
-func (g *Ingest) untilDue() (wait time.Duration, any bool) {
+// untilDue says how long the next segment may still gather, and why it is sealed then; "": there is nothing to seal.
+func (g *Ingest) untilDue() (wait time.Duration, why SealReason) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	due, full, any := g.mu.batcher.Due()
-	if full || g.mu.closing {
-		return 0, any
+	switch {
+	case !any:
+		return 0, ""
+	case full:
+		return 0, SealFull
+	case g.mu.closing:
+		return 0, SealStop
 	}
-	return due.Sub(g.Now()), any
+	return due.Sub(g.Now()), SealLinger
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -73,14 +74,13 @@ type Settings struct {
 	// most. nil: Run does.
 	FlushBefore func() time.Time
 
-	// Flushed is told of each commit that was confirmed; may be nil.
-	Flushed func(Flush)
+	Events
 }
 
 // Flush is what one commit cost and carried.
 type Flush struct {
 	Segments, Runs, Batches int
-	Bytes                   int64
+	Bytes, Records          int64
 	Queued                  time.Duration // oldest batch: from seal to put
 	Put, Commit, Learn      time.Duration
 }
@@ -98,6 +98,7 @@ type Ingest struct {
 	}
 	news     chan struct{} // holds one: the batcher has changed
 	memory   *semaphore.Weighted
+	held     atomic.Int64 // of it
 	encoders *record.Encoders
 	line     *line
 	driving  chan struct{} // holds one while somebody flushes on demand
@@ -182,8 +183,10 @@ func (g *Ingest) seals(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		wait, any := g.untilDue()
+		wait, why := g.untilDue()
+		any := why != ""
 		if any && wait <= 0 {
+			g.sealed(why)
 			if err := slots.Acquire(ctx, 1); err != nil {
 				return err
 			}

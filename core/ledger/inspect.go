@@ -1,6 +1,9 @@
 package ledger
 
-import "github.com/firnlog/firnlog/core/record"
+import (
+	"github.com/firnlog/firnlog/coordination"
+	"github.com/firnlog/firnlog/core/record"
+)
 
 // What administrators ask of a partition. Nothing here changes state.
 
@@ -50,3 +53,25 @@ func (p *Partition) AbortedListed() []Aborted { return p.aborted }
 
 // Fresh gives the spans of commits that the head does not cover yet. They must not be changed.
 func (p *Partition) Fresh() []Span { return p.fresh }
+
+// Dirty is how many partitions have commits that their heads do not cover.
+func (l *Ledger) Dirty() int { return len(l.dirty) }
+
+// Unsettled is what lies in segments still, in bytes that may be read, and the time of the oldest of these segments.
+func (l *Ledger) Unsettled() (bytes int64, oldest coordination.Mark) {
+	for _, p := range l.partitions {
+		for _, spans := range [2][]Span{p.stored, p.fresh} {
+			for i := range spans {
+				s := &spans[i]
+				if s.Settled() || s.Inline != nil || s.End <= p.logStart {
+					continue
+				}
+				if at := coordination.MarkOf(s.Segment); bytes == 0 || at < oldest {
+					oldest = at
+				}
+				bytes += s.Length
+			}
+		}
+	}
+	return bytes, oldest
+}

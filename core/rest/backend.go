@@ -14,6 +14,7 @@ import (
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/tracing"
 )
 
 // Backend is all that the front end needs of the rest of an instance.
@@ -35,6 +36,10 @@ type Backend struct {
 	Random func(n int32) int32
 	// NewID gives a text that was never given before.
 	NewID func() string
+	// Answered is told of each request that was answered; nil: nobody is.
+	Answered func(Answered)
+	// Trace takes a span of each request.
+	Trace tracing.Trace
 }
 
 // Topics is the live view of topics. Its answers are shared and not changed.

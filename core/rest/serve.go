@@ -24,6 +24,7 @@ type call struct {
 	sent   media // what its body is
 	wants  media // what its answer shall be
 	begun  bool  // the handler has begun to answer by itself
+	id     string
 }
 
 // answer is what a handler gives.
@@ -40,7 +41,9 @@ func done() (*answer, error)       { return &answer{status: http.StatusNoContent
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{w: w, r: r}
+	seen, r := s.observe(w, r)
+	c := &call{w: seen, r: r, id: seen.id}
+	defer s.finish(c, seen)
 	ctx, cancel := context.WithTimeout(r.Context(), s.settings.RequestTimeout)
 	defer cancel()
 	c.ctx = ctx
@@ -58,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a, err := s.handle(c)
 	switch {
 	case err != nil && c.begun:
-		s.log.Debug("answer cut short", "path", r.URL.Path, "error", err)
+		s.log.Debug("answer cut short", "request", c.id, "path", r.URL.Path, "error", err)
 	case err != nil:
 		s.fail(c, err)
 	case a != nil:
@@ -75,7 +78,7 @@ func (s *Server) recover(c *call) {
 	case p == http.ErrAbortHandler: //nolint:errorlint // compared as net/http does
 		panic(p)
 	}
-	s.log.Error("panic in a request", "method", c.r.Method, "path", c.r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	s.log.Error("panic in a request", "request", c.id, "method", c.r.Method, "path", c.r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	if !c.begun {
 		s.fail(c, failf(500, 500, "internal error"))
 	}
@@ -130,7 +133,9 @@ func (s *Server) fail(c *call, err error) {
 	}
 	f, known := failureOf(err, speaks)
 	if !known {
-		s.log.Error("error without a code", "path", c.r.URL.Path, "error", err)
+		s.log.Error("error without a code", "request", c.id, "path", c.r.URL.Path, "error", err)
+	} else if f.status == http.StatusInternalServerError {
+		s.log.Warn("request failed", "request", c.id, "method", c.r.Method, "path", c.r.URL.Path, "error", err)
 	}
 	if f.status == http.StatusServiceUnavailable {
 		c.w.Header().Set("Retry-After", "1")
@@ -157,7 +162,7 @@ const gzipMin = 1024
 func (s *Server) send(c *call, a *answer) {
 	c.begun = true
 	if err := s.write(c, a); err != nil {
-		s.log.Debug("answer not sent", "path", c.r.URL.Path, "error", err)
+		s.log.Debug("answer not sent", "request", c.id, "path", c.r.URL.Path, "error", err)
 		if a.unsent != nil {
 			a.unsent()
 		}

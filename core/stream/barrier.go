@@ -77,8 +77,12 @@ func (s *Stream) runBarriers(r *round) {
 	b := &s.barriers
 	for r != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), barrierTimeout)
+		started := s.Now()
 		r.err = s.barrier(ctx)
 		cancel()
+		if s.Barriered != nil {
+			s.Barriered(s.Now().Sub(started), r.err)
+		}
 		b.Lock()
 		done := r
 		b.running, b.next = b.next, nil
@@ -101,6 +105,7 @@ func (s *Stream) barrier(ctx context.Context) error {
 		}
 		return fmt.Errorf("barrier: %w: %w", ErrNotReady, err)
 	}
+	s.lag.Store(max(int64(snap.Revision-s.applied()), 0))
 	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
@@ -124,3 +129,6 @@ func (s *Stream) barrier(ctx context.Context) error {
 		}
 	}
 }
+
+// Behind is how many revisions the ledger had not seen yet when the last barrier began, those of others' keys included.
+func (s *Stream) Behind() int64 { return s.lag.Load() }

@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -43,6 +44,8 @@ type Settings struct {
 	PageMax int // keys a page at bootstrap; 0: 1000
 	// Observe is told of every commit folded live (for metrics and checkers); may be nil.
 	Observe func(l *ledger.Ledger)
+	// Barriered is told of each round of the barrier; may be nil.
+	Barriered func(took time.Duration, err error)
 	// MayBegin is asked before a cluster is made in an etcd that has none. Its error says why not; ErrLost ends Run, unless this
 	// instance has served a cluster: then it waits for it to be restored. May be nil.
 	MayBegin func(ctx context.Context) error
@@ -69,6 +72,7 @@ type Stream struct {
 		fatal    error
 	}
 	barriers barriers
+	lag      atomic.Int64 // revisions, at the beginning of the last barrier
 	ids      ids
 	behind   chan struct{} // somebody waits for a revision that does not come
 	another  chan struct{} // another etcd, or era, answers where ours did

@@ -7,17 +7,10 @@ type aging struct {
 	compactRead, compactWritten, compactDropped, chilled prometheus.Counter
 }
 
-func newAging(registry *prometheus.Registry) aging {
-	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-		registry.MustRegister(c)
-		return c
-	}
+func (m *Metrics) newAging() aging {
 	return aging{
-		compactRead:    counter("firnlog_compact_read_bytes_total", "Bytes of record batches that log compaction looked at to rewrite them."),
-		compactWritten: counter("firnlog_compact_written_bytes_total", "Bytes of objects that log compaction wrote."),
-		compactDropped: counter("firnlog_compact_dropped_records_total", "Records that log compaction left out."),
-		chilled:        counter("firnlog_cold_moved_bytes_total", "Bytes of record batches moved to cold storage."),
+		compactRead: m.counter("firnlog_compact_read_bytes_total"), compactWritten: m.counter("firnlog_compact_written_bytes_total"),
+		compactDropped: m.counter("firnlog_compact_dropped_records_total"), chilled: m.counter("firnlog_cold_moved_bytes_total"),
 	}
 }
 

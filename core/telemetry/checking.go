@@ -10,12 +10,7 @@ type Checking struct {
 
 // NewChecking adds its counters.
 func (m *Metrics) NewChecking() *Checking {
-	c := &Checking{
-		bytes:    prometheus.NewCounter(prometheus.CounterOpts{Name: "firnlog_scrub_bytes_total", Help: "Bytes of record batches that scrub has read and checked."}),
-		findings: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "firnlog_scrub_findings_total", Help: "What scrub has found damaged, by kind; what stays damaged is found again each round."}, []string{"kind"}),
-	}
-	m.Registry.MustRegister(c.bytes, c.findings)
-	return c
+	return &Checking{m.counter("firnlog_scrub_bytes_total"), m.counters("firnlog_scrub_findings_total")}
 }
 
 // Read notes bytes that were checked.

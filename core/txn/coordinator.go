@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -84,6 +85,8 @@ const (
 type Coordinator struct {
 	Settings
 	members members
+	// as Expire found them last
+	open, oldestMs atomic.Int64
 }
 
 // New makes a Coordinator.

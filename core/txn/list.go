@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/instance"
@@ -83,6 +84,7 @@ func (c *Coordinator) Expire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.look(all, now)
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		found := all[id]
 		if !found.overdue(now) && !c.unused(found, now) {
@@ -108,4 +110,22 @@ func (c *Coordinator) Expire(ctx context.Context) error {
 
 func (c *Coordinator) unused(s *State, now int64) bool {
 	return s.Phase != Ongoing && now-s.UsedMs > c.IDRetention.Milliseconds()
+}
+
+// look notes how many transactions are open, and for how long the oldest is.
+func (c *Coordinator) look(all map[string]*State, now int64) {
+	open, oldest := int64(0), int64(0)
+	for _, s := range all {
+		if s.Phase == Ongoing {
+			open++
+			oldest = max(oldest, now-s.StartedMs)
+		}
+	}
+	c.open.Store(open)
+	c.oldestMs.Store(oldest)
+}
+
+// Open is how many transactions were open when Expire looked last, and the age of the oldest of them.
+func (c *Coordinator) Open() (n int64, oldest time.Duration) {
+	return c.open.Load(), time.Duration(c.oldestMs.Load()) * time.Millisecond
 }

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -51,6 +52,8 @@ type Settings struct {
 	// More are steps of other parts, done under the same lease. Those in Beside take long: each runs beside the others, as sweep
 	// does, and never holds up a checkpoint.
 	More, Beside []Step
+	// Done is told of each step that ended; may be nil.
+	Done func(step string, took time.Duration, err error)
 	// TooLarge is told of a partition whose head does not fit into etcd, so that it is settled first; may be nil.
 	TooLarge func(record.TopicPartition)
 
@@ -82,6 +85,7 @@ func (s Settings) Defaults() Settings {
 type Upkeep struct {
 	Settings
 	sweeper *sweep.Sweeper
+	holds   atomic.Bool // the duty, at the last tick
 	mu      struct {
 		sync.Mutex
 		samples  []sample // what stood when, oldest first
@@ -125,7 +129,8 @@ func (u *Upkeep) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		u.Observe()
-		if !d.Held(ctx) {
+		held := d.Held(ctx)
+		if u.holds.Store(held); !held {
 			continue
 		}
 		due := func(s *Step) bool { return u.Now().Sub(last[s.Name]) >= s.Every }
@@ -158,13 +163,21 @@ func (u *Upkeep) Run(ctx context.Context) error {
 	}
 }
 
+// Holds says whether this instance does the maintenance.
+func (u *Upkeep) Holds() bool { return u.holds.Load() }
+
 // beside are the steps that may take long.
 func (u *Upkeep) beside() []Step {
 	return append([]Step{{"sweep", u.SweepEvery, u.Sweep}, {"sweep settled", u.SettledEvery, u.SweepSettled}}, u.Beside...)
 }
 
 func (u *Upkeep) run(ctx context.Context, s Step) {
-	if err := s.Do(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
+	started := u.Now()
+	err := s.Do(ctx)
+	if u.Done != nil && ctx.Err() == nil {
+		u.Done(s.Name, u.Now().Sub(started), err)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, stream.ErrNotReady) {
 		u.Log.Warn("maintenance step failed, it will be tried again", "step", s.Name, "error", err)
 	}
 }

@@ -27,6 +27,8 @@ type Backend struct {
 	// Transactions coordinates transactional ids.
 	Transactions Transactions
 	Shown        Shown
+	// Events are told of what clients do.
+	Events Events
 	// Guards say who may come in; none: everybody.
 	Guards Guards
 }

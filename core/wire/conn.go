@@ -19,6 +19,7 @@ type conn struct {
 	s        *Server
 	nc       net.Conn
 	listener string
+	id       int64 // in logs
 	gate     Gate
 
 	session atomic.Pointer[admitted] // who the client is; nil before it is admitted
@@ -46,7 +47,7 @@ func newConn(s *Server, nc net.Conn, listener string) *conn {
 	if gate.TLS != nil {
 		nc = tls.Server(nc, gate.TLS)
 	}
-	c := &conn{s: s, nc: nc, listener: listener, gate: gate, queue: make(chan *request, max(s.settings.PipelineMax-2, 0))}
+	c := &conn{s: s, nc: nc, listener: listener, id: s.connected.Add(1), gate: gate, queue: make(chan *request, max(s.settings.PipelineMax-2, 0))}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	c.poll, c.unpoll = context.WithCancel(c.ctx)
 	return c
@@ -90,8 +91,10 @@ func (c *conn) report(read, wrote error) {
 	switch {
 	case err == nil, errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, errDraining), errors.Is(err, context.Canceled):
 	case errors.Is(err, errPanic): // logged with its stack already
+		c.s.events.failed(err)
 	default:
-		c.s.log.Info("connection closed", "client", c.nc.RemoteAddr().String(), "listener", c.listener, "error", err)
+		c.s.events.failed(err)
+		c.s.log.Info("connection closed", "connection", c.id, "client", c.nc.RemoteAddr().String(), "listener", c.listener, "error", err)
 	}
 }
 
@@ -131,7 +134,7 @@ func (c *conn) readAll() error {
 
 // accept parses a frame's header, and does phase one if it is a Produce. It owns the weight from here on.
 func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*request, error) {
-	r := &request{caller: caller{conn: c}, done: make(chan struct{})}
+	r := &request{caller: caller{conn: c}, done: make(chan struct{}), arrived: time.Now(), size: len(frame)}
 	r.refund = func() {
 		if weight > 0 {
 			c.s.requests.Release(weight)
@@ -145,6 +148,7 @@ func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*reques
 		r.drop()
 		return nil, err
 	}
+	c.traced(r)
 	if r.api.start == nil {
 		return r, nil
 	}
@@ -167,14 +171,14 @@ func (c *conn) begin(r *request) error {
 		if err = r.parseBody(); err != nil {
 			return err
 		}
-		finish, err = r.api.start(c.requestContext(), &r.caller, r.msg)
+		finish, err = r.api.start(c.contextOf(r), &r.caller, r.msg)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	r.outcome = make(chan answer, 1)
-	ctx := c.requestContext()
+	ctx := c.contextOf(r)
 	go func() {
 		var a answer
 		a.err = c.guard(r, func() (err error) {
@@ -207,11 +211,14 @@ func (c *conn) answer(r *request) error {
 		return err
 	}
 	if a == nil { // acks=0
+		c.answered(r, nil, 0)
 		return nil
 	}
-	if err := c.write(r.encode(a)); err != nil {
+	frame := r.encode(a)
+	if err := c.write(frame); err != nil {
 		return err
 	}
+	c.answered(r, a, len(frame))
 	return c.sasl.failed
 }
 
@@ -221,6 +228,11 @@ func (c *conn) requestContext() context.Context {
 		return who.ctx
 	}
 	return c.ctx
+}
+
+// contextOf is that of a request: with its span, where there is one.
+func (c *conn) contextOf(r *request) context.Context {
+	return c.s.events.Trace.Under(c.requestContext(), r.at)
 }
 
 func (c *conn) result(r *request) (response kmsg.Response, err error) {
@@ -236,7 +248,7 @@ func (c *conn) result(r *request) (response kmsg.Response, err error) {
 		if err = r.parseBody(); err != nil {
 			return err
 		}
-		response, err = r.api.handle(c.requestContext(), &r.caller, r.msg)
+		response, err = r.api.handle(c.contextOf(r), &r.caller, r.msg)
 		return err
 	})
 	return response, err
@@ -246,7 +258,7 @@ func (c *conn) result(r *request) (response kmsg.Response, err error) {
 func (c *conn) guard(r *request, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.s.log.Error("request handler panicked", "api", r.api.name(), "version", r.version, "client", r.client, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.s.log.Error("request handler panicked", "api", r.api.name(), "version", r.version, "connection", c.id, "correlation", r.correlation, "client", r.client, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = errPanic
 		}
 	}()

@@ -132,7 +132,7 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 	if len(ask.Partitions) == 0 {
 		return answers, nil
 	}
-	results := s.backend.Reader.Fetch(c.conn.poll, ask)
+	results := s.backend.Reader.Fetch(s.events.Trace.Under(c.conn.poll, s.events.Trace.Here(ctx)), ask)
 	if err := c.conn.poll.Err(); err != nil {
 		return nil, errDraining // whatever it gave, it gave up: another instance answers
 	}

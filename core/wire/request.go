@@ -4,9 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/tracing"
 )
 
 // caller is what a handler knows of who asks.
@@ -23,6 +26,10 @@ type caller struct {
 type request struct {
 	caller
 	correlation int32
+	arrived     time.Time
+	size        int // of its frame
+	span        tracing.Span
+	at          tracing.Link // where it stands; nil: it is not traced
 	body        []byte
 	msg         kmsg.Request
 
@@ -148,5 +155,6 @@ func (r *request) drop() {
 	if r.release != nil {
 		r.release()
 	}
+	r.span.End()
 	close(r.done)
 }

@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -43,6 +44,8 @@ type Server struct {
 	settings  Settings
 	backend   Backend
 	guards    Guards
+	events    Events
+	connected atomic.Int64 // connections so far: each has a number
 	now       func() time.Time
 	log       *slog.Logger
 	apis      apiTable
@@ -68,7 +71,7 @@ type Server struct {
 // New makes a Server; it starts nothing.
 func New(settings Settings, backend Backend, log *slog.Logger) *Server {
 	s := &Server{
-		settings: settings, backend: backend, guards: backend.Guards, now: time.Now, log: log,
+		settings: settings, backend: backend, guards: backend.Guards, events: backend.Events, now: time.Now, log: log,
 		sessions:  newSessions(settings.FetchSessionsMax, time.Now),
 		requests:  semaphore.NewWeighted(settings.RequestMemory),
 		responses: semaphore.NewWeighted(settings.ResponseMemory),
@@ -157,8 +160,10 @@ func (s *Server) start(nc net.Conn, listener string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.draining || s.settings.ConnectionsMax > 0 && len(s.mu.conns) >= s.settings.ConnectionsMax {
+		s.events.connected(false)
 		return false
 	}
+	s.events.connected(true)
 	s.mu.conns[c] = struct{}{}
 	s.live.Go(func() {
 		c.serve()
@@ -167,6 +172,13 @@ func (s *Server) start(nc net.Conn, listener string) bool {
 		s.mu.Unlock()
 	})
 	return true
+}
+
+// Connections is how many are open.
+func (s *Server) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.conns)
 }
 
 // Shutdown stops accepting, takes no further requests, ends waits for new records, finishes
