@@ -16,13 +16,14 @@ import (
 // rest of the spans and the log start stay. Open means: write it.
 //
 // Retention may have moved the log start since the change was made. Spans wholly below it were dropped, so they
-// are not looked for, and what would take their place is not put in.
+// are not looked for, and what would take their place is not put in. A manifest cannot leave them out any more: it
+// would refer again to objects that sweep may have taken for its own since.
 func (c *Change) apply(h *ledger.Head) (Outcome, error) {
 	if c.isIn(h) {
 		return Swapped, nil
 	}
 	remove, insert := above(c.Remove, h.LogStart), above(c.Insert, h.LogStart)
-	if len(remove) == 0 && len(c.Remove) > 0 || manifestID(h.Manifest) != c.replaces(h) {
+	if len(remove) == 0 && len(c.Remove) > 0 || manifestID(h.Manifest) != c.replaces(h) || c.revives(h) {
 		return Changed, nil
 	}
 	before := extents(h)
@@ -67,6 +68,13 @@ func (c *Change) isIn(h *ledger.Head) bool {
 		}
 	}
 	return len(insert) == 0
+}
+
+// revives says whether the new manifest lists an object of spans that the head has let go.
+func (c *Change) revives(h *ledger.Head) bool {
+	return c.Manifest != nil && c.Manifest.New != nil && slices.ContainsFunc(c.Remove, func(s ledger.Span) bool {
+		return s.Inline == nil && s.End <= h.LogStart
+	})
 }
 
 // replaces is the manifest that the head must have.

@@ -209,3 +209,16 @@ func TestSwap_HeadsThatDoNotFitTogetherGoOneAfterTheOther(t *testing.T) {
 		f.want(f.swap(changes...), reference.Swapped, reference.Swapped, reference.Swapped)
 	})
 }
+
+// Sweep may have found an object unreferenced since the log start passed it: a manifest that lists it comes too late.
+func TestSwap_AManifestDoesNotReferAgainToWhatTheHeadHasLetGo(t *testing.T) {
+	bubble(t, func(f *fixture) {
+		spans := f.head(f.tp).Spans
+		late := reference.Change{Partition: f.tp, Remove: spans[:2], Manifest: manifest(f.id(), 0, 2)}
+		if _, err := f.a.Upkeep.DeleteRecords(f.t.Context(), f.tp, spans[0].End); err != nil {
+			f.t.Fatal(err)
+		}
+		f.want(f.swap(late), reference.Changed)
+		f.want(f.swap(reference.Change{Partition: f.tp, Remove: spans[1:2], Manifest: manifest(f.id(), 1, 2)}), reference.Swapped)
+	})
+}
