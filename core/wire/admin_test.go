@@ -46,10 +46,7 @@ func listed(t *testing.T, resp *kmsg.DescribeLogDirsResponse) map[string]map[int
 
 func TestDescribeLogDirs_EachPartitionIsShownByOneBrokerTheLeaderThatTheClientSees(t *testing.T) {
 	b := newBench(t)
-	b.cluster.live = nil
-	for i := range int32(4) {
-		b.cluster.live = append(b.cluster.live, node(i, []string{"a", "b"}[i%2]))
-	}
+	b.cluster.set(node(0, "a"), node(1, "b"), node(2, "a"), node(3, "b"))
 	a := b.topic(t, "a", 12)
 	for i := range a.Partitions {
 		b.written(a.ID, i, 100+int(i), 1000)
@@ -59,7 +56,7 @@ func TestDescribeLogDirs_EachPartitionIsShownByOneBrokerTheLeaderThatTheClientSe
 		c.id = &zone
 		leaders := ask[*kmsg.MetadataResponse](c, &kmsg.MetadataRequest{Version: 12}).Topics[0].Partitions
 		seen := 0
-		for _, in := range b.cluster.live {
+		for _, in := range b.cluster.Live() {
 			b.cluster.self = in.Node
 			for p, size := range listed(t, ask[*kmsg.DescribeLogDirsResponse](c, logDirsOf(5, nil)))["a"] {
 				seen++
@@ -77,7 +74,7 @@ func TestDescribeLogDirs_EachPartitionIsShownByOneBrokerTheLeaderThatTheClientSe
 
 func TestDescribeLogDirs_NullIsAllEmptyIsNoneAndUnknownOnesAreLeftOut(t *testing.T) {
 	b := newBench(t)
-	b.cluster.live = b.cluster.live[:1]
+	b.cluster.set(b.cluster.live[0])
 	b.written(b.topic(t, "a", 2).ID, 1, 500)
 	b.topic(t, "b", 1)
 	c := b.dial(t)
@@ -100,7 +97,7 @@ func TestDescribeLogDirs_NullIsAllEmptyIsNoneAndUnknownOnesAreLeftOut(t *testing
 
 func TestDescribeLogDirs_WhatCannotBeReadNowIsAnOfflineDirectory(t *testing.T) {
 	b := newBench(t)
-	b.cluster.live = b.cluster.live[:1]
+	b.cluster.set(b.cluster.live[0])
 	a := b.topic(t, "a", 1)
 	c := b.dial(t)
 	offline := func() bool {
@@ -175,7 +172,7 @@ func TestElectLeaders_NothingToElect(t *testing.T) {
 func TestAlterPartitionAssignments_OnlyTheOrderOfTheBrokersShown(t *testing.T) {
 	b := newBench(t) // brokers 1, 2 and 3; topics have three replicas
 	b.topic(t, "a", 1)
-	b.cluster.live = append(b.cluster.live, node(4, ""))
+	b.cluster.set(append(b.cluster.live, node(4, ""))...)
 	c := b.dial(t)
 	now := ask[*kmsg.MetadataResponse](c, &kmsg.MetadataRequest{Version: 12}).Topics[0].Partitions[0].Replicas
 	turned := []int32{now[2], now[0], now[1]}

@@ -23,7 +23,7 @@ func franz(t *testing.T, b *bench, opts ...kgo.Opt) *kgo.Client {
 		t.Fatal(err)
 	}
 	n, _ := strconv.Atoi(port)
-	b.cluster.live = []instance.Info{{Node: 1, Zone: "a", Endpoints: []instance.Endpoint{{Host: host, Port: int32(n)}}}}
+	b.cluster.set(instance.Info{Node: 1, Zone: "a", Endpoints: []instance.Endpoint{{Host: host, Port: int32(n)}}})
 	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(addr))...)
 	if err != nil {
 		t.Fatal(err)

@@ -84,11 +84,24 @@ func (f *fakeTopics) TopicByID(id record.TopicID) (*ledger.Topic, bool) {
 
 type fakeCluster struct {
 	self int32
+	mu   sync.Mutex
 	live []instance.Info
 }
 
-func (f *fakeCluster) Live() []instance.Info { return f.live }
-func (f *fakeCluster) Self() int32           { return f.self }
+func (f *fakeCluster) Live() []instance.Info {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.live
+}
+
+func (f *fakeCluster) Self() int32 { return f.self }
+
+// set says who lives from now on: also while requests are served, which no network orders.
+func (f *fakeCluster) set(live ...instance.Info) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = live
+}
 
 type fakeProducers struct {
 	mu   sync.Mutex

@@ -198,7 +198,7 @@ func TestFetch_LargeAnswersShareMemoryAndShrinkToOneBatchWhenThereIsNone(t *test
 
 func TestFetch_RackOfAnotherZoneIsSentThere(t *testing.T) {
 	b, c, id := filled(t)
-	b.cluster.live = []instance.Info{node(1, "a"), node(2, "b"), node(3, "b")}
+	b.cluster.set(node(1, "a"), node(2, "b"), node(3, "b"))
 	want, _ := instance.Preferred(b.cluster.live, record.TopicPartition{Topic: id}, "b")
 	for rack, node := range map[string]int32{"": -1, "a": -1, "b": want.Node, "elsewhere": -1} {
 		req := fetchOf(11, "a", id, 0, 60_000)

@@ -6,13 +6,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/firnlog/firnlog/core/instance"
 )
 
 // alone is a bench whose instance coordinates every group.
 func alone(t *testing.T) (*bench, *client) {
 	b := newBench(t)
-	b.cluster.live = []instance.Info{node(1, "")}
+	b.cluster.set(node(1, ""))
 	return b, b.dialOn(t, "outside")
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/record"
 )
 
@@ -175,7 +174,7 @@ func TestMetadata_EveryNodeNamedIsListedAndEpochsAreConstant(t *testing.T) {
 	if len(leaders) != 3 || resp.ControllerID != 1 || *resp.ClusterID != "cluster" {
 		t.Fatalf("leaders %v, controller %d", leaders, resp.ControllerID)
 	}
-	b.cluster.live = b.cluster.live[:1]
+	b.cluster.set(b.cluster.live[0])
 	if p := ask[*kmsg.MetadataResponse](b.dial(t), metadataOf(13, "a")).Topics[0].Partitions[0]; len(p.Replicas) != 1 {
 		t.Fatalf("one instance lives: %+v", p)
 	}
@@ -194,7 +193,7 @@ func TestMetadata_ZoneOfTheClientChoosesLeaders(t *testing.T) {
 		s.ZonesByAddress = []ZoneRule{{netip.MustParsePrefix("10.0.0.0/8"), "a"}}
 	})
 	b.topic(t, "a", 40)
-	b.cluster.live = []instance.Info{node(1, "a"), node(2, "a"), node(3, "b"), node(4, "b")}
+	b.cluster.set(node(1, "a"), node(2, "a"), node(3, "b"), node(4, "b"))
 	for id, want := range map[string]string{"zone=a": "a", "x=1, ws_az=b": "b", "warpstream_az=b,zone=a": "b", "plain": "", "zone=none": ""} {
 		c := b.dial(t)
 		c.id = &id

@@ -39,7 +39,7 @@ type vault struct {
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	v := &vault{bench: newBench(t)}
-	v.cluster.live = v.cluster.live[:1]
+	v.cluster.set(v.cluster.live[0])
 	v.topic = v.bench.topic(t, secret, 1)
 	v.logs.append(ingestOf(record.TopicPartition{Topic: v.topic.ID}, append(batchOf(1, 0), "a record of "+secret...)))
 	err := v.groups.CommitOffsets(t.Context(), secret, group.CommitRequest{CommitCheck: group.CommitCheck{Generation: -1}, Topics: []group.CommitTopic{
