@@ -115,6 +115,11 @@ func serve(ctx context.Context, s broker.Settings, endpoints []string, access *c
 	}
 	defer kv.Close()
 	s.KV, s.Version, s.Log = kv, version(), telemetry.NewLogger(os.Stderr, s.LogLevel)
+	stopTracing, err := trace(ctx, &s)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	b, err := broker.New(s)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ import (
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/telemetry"
 	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/core/tracing"
 	"github.com/firnlog/firnlog/core/txn"
 	"github.com/firnlog/firnlog/core/upkeep"
 	"github.com/firnlog/firnlog/core/wire"
@@ -50,6 +51,8 @@ type Settings struct {
 	HowToRestore string
 	Version      string
 	Log          *slog.Logger
+	// Trace takes spans; the zero one takes none.
+	Trace tracing.Trace
 }
 
 // Broker is one instance.
@@ -91,7 +94,7 @@ const (
 	idleShare        = 10               // of the linger is what a batch waits that comes to an idle instance
 	giveUpAfter      = 30 * time.Second // a commit that etcd surely did not take
 	instanceTTL      = 5 * time.Second  // how long Metadata may name an instance that was killed; renewing writes nothing to etcd
-	drainMax         = 3 * time.Second  // of batches on their way, at a stop
+	drainMax         = 2 * time.Second  // of batches on their way, at a stop
 )
 
 // New opens the listeners and puts the parts together. It starts nothing.
@@ -112,7 +115,9 @@ func New(s Settings) (*Broker, error) {
 	b.clients, b.health = b.metrics.NewClients(), newHealth(b)
 	keys := coordination.NewKeys(s.Cluster)
 	store := b.store()
-	b.bare = s.KV
+	if b.bare = s.KV; s.Trace.On() {
+		s.KV = tracedKV{s.KV, s.Trace}
+	}
 	s.KV = coordination.NewMeter(s.KV, time.Now, func(o coordination.Observation) { b.metrics.Coordination(o.Op.String(), o.Took, o.Refused, o.Err) })
 	b.KV = s.KV
 	b.stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: time.Now, Entropy: rand.Reader, Log: s.Log.With("part", "stream"), MayBegin: b.mayBegin, Barriered: b.barriered})
@@ -128,7 +133,7 @@ func New(s Settings) (*Broker, error) {
 	b.ingest = ingest.New(ingest.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Transactions: b.txns, Now: time.Now, Log: s.Log.With("part", "ingest"),
 		Linger: s.Linger, IdleLinger: s.Linger / idleShare, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
-		Events: b.writes(),
+		Events: b.writes(), Trace: s.Trace,
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)
 	settler, settling := b.settling(store, keys)
@@ -157,7 +162,11 @@ func New(s Settings) (*Broker, error) {
 
 // store counts each attempt and repeats what may be repeated.
 func (b *Broker) store() objectstore.Store {
-	metered := objectstore.NewMeter(b.Store, time.Now, func(o objectstore.Observation) {
+	bare := b.Store
+	if b.Trace.On() {
+		bare = tracedStore{bare, b.Trace}
+	}
+	metered := objectstore.NewMeter(bare, time.Now, func(o objectstore.Observation) {
 		b.metrics.Store(o.Op.String(), o.Took, o.BytesIn, o.BytesOut, o.Err)
 		b.health.store.note(o.Err)
 	})
@@ -180,6 +189,7 @@ func (b *Broker) admin(keys coordination.Keys) *topic.Admin {
 func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin, guards wire.Guards) *wire.Server {
 	settings := wire.DefaultSettings()
 	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
+	settings.DrainMax = requestsMax
 	return wire.New(settings, wire.Backend{
 		Topics:    b.stream,
 		Appender:  b.ingest,
@@ -223,7 +233,8 @@ func newTopicID() (id record.TopicID) {
 	return id
 }
 
-// Run serves until ctx ends, then flushes, acknowledges and leaves. ready is called once clients can be served.
+// Run serves until ctx ends, then sends clients away (drain.go), flushes, acknowledges and leaves. ready is called once clients can be
+// served.
 //
 // What clients see stops first, what they depend on last.
 func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error {
@@ -231,12 +242,14 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.instances.Run, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
+	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.join, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
-	b.web = b.webServer(ctx)
+	serving, close := b.servingUntilDrained(ctx, parts)
+	defer close()
+	b.web = b.webServer(serving)
 	group.Go(func() error { return b.serveHTTP(parts) })
-	err := b.serveClients(ctx, parts, ready)
+	err := b.serveClients(serving, parts, ready)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
 	defer cancel()
 	if parts.Err() == nil {
@@ -278,7 +291,6 @@ func (b *Broker) serveClients(ctx, parts context.Context, ready func(kafka, http
 	}
 	b.health.set(true, false)
 	defer b.health.set(true, true)
-	defer context.AfterFunc(ctx, func() { b.health.set(true, true) })()
 	ready(b.listeners[0].Addr().String(), b.httpURL())
 	return group.Wait()
 }

@@ -37,7 +37,7 @@ func start(t *testing.T, store objectstore.Store, kv coordination.KV, change ...
 		Serving: config.Serving{
 			Kafka: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", Cluster: "test", NodeID: -1, AutoCreate: true, Partitions: 1,
 			SegmentBytes: 8 << 20, IngestMemory: 64 << 20, HotCache: 64 << 20, ColdCache: 16 << 20, Uploads: 4,
-			GroupConsumerSession: 6 * time.Second, GroupConsumerHeartbeat: 500 * time.Millisecond,
+			GroupConsumerSession: 6 * time.Second, GroupConsumerHeartbeat: 500 * time.Millisecond, MetricsSeries: 1000,
 		},
 		Linger: 5 * time.Millisecond, Store: store, KV: kv, Version: "test", Log: telemetry.NewLogger(log, "debug"),
 	}

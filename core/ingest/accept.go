@@ -24,9 +24,9 @@ func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 	if g.FlushBefore != nil {
 		p.drive = g.Flush
 	}
-	arrived := time.Now()
+	arrived, at := time.Now(), g.Trace.Here(ctx)
 	for i := range in {
-		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit, arrived: arrived}
+		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit, arrived: arrived, at: at}
 		linger, refused := g.accept(ctx, &it)
 		if refused != nil {
 			p.resolve(i, *refused)

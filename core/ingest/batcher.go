@@ -5,6 +5,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/tracing"
 )
 
 // item is one accepted batch on its way.
@@ -19,7 +20,8 @@ type item struct {
 	transaction string // of the request; the batch is of it where its entry has a serial
 	implicit    bool
 	arrived     time.Time
-	refused     error // the transaction does not have it: left out of the commit
+	at          tracing.Link // the span of its request; nil: it has none
+	refused     error        // the transaction does not have it: left out of the commit
 
 	// where the commit names it: set when the commit record is made
 	run, slot int

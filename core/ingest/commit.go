@@ -99,6 +99,8 @@ type sent struct {
 
 // send sends one record until its outcome is known or we must stop; nil: its waiters have been answered.
 func (g *Ingest) send(ctx context.Context, s *sending) *sent {
+	ctx, span := g.traceCommit(ctx, "commit", s)
+	defer span.End()
 	for attempt := 0; ; attempt++ {
 		rev, err := g.try(ctx, s)
 		switch {
@@ -217,6 +219,8 @@ func (g *Ingest) giveUp(s *sending, cause error) {
 // learn waits for the fold and gives each batch its own outcome.
 func (g *Ingest) learn(ctx context.Context, s *sent) {
 	defer s.expect.Forget()
+	_, span := g.traceCommit(ctx, "learn", s.sending)
+	defer span.End()
 	confirmed := g.Now()
 	learned, err := s.expect.Wait(ctx, s.rev)
 	if err != nil {
@@ -272,6 +276,7 @@ func (g *Ingest) acknowledge(f *flush, outcomes [][]ledger.Outcome) {
 		}
 		g.done(&f.items[i], resolved[i])
 	}
+	f.span.End()
 }
 
 func (it *item) outcome(out ledger.Outcome) Outcome {
@@ -304,6 +309,8 @@ func (g *Ingest) fail(f *flush, err error) {
 	for i := range f.items {
 		g.done(&f.items[i], Outcome{Err: err, Base: -1, AppendTime: -1})
 	}
+	f.span.Fail(err)
+	f.span.End()
 }
 
 // done resolves one batch and gives its memory back.

@@ -21,6 +21,7 @@ import (
 	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/segment"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/tracing"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -75,6 +76,8 @@ type Settings struct {
 	FlushBefore func() time.Time
 
 	Events
+	// Trace takes spans of flushes; the zero one takes none.
+	Trace tracing.Trace
 }
 
 // Flush is what one commit cost and carried.
@@ -132,6 +135,8 @@ type flush struct {
 	took   time.Duration // of the put
 	put    chan struct{} // closed when err and runs are set
 	err    error
+	span   tracing.Span
+	at     tracing.Link // where it stands
 }
 
 // Run drives the write path until ctx ends. Batches still on their way then are
@@ -240,6 +245,7 @@ func (g *Ingest) take() *flush {
 	}
 	f.body, f.size = sealed.Chunks, sealed.Size
 	f.sealed = sealed.Runs
+	g.trace(f)
 	return f
 }
 
@@ -297,6 +303,7 @@ func (g *Ingest) name(f *flush) error {
 // upload puts the segment, if it could be sealed and named, and gets its transactional batches their membership.
 func (g *Ingest) upload(ctx context.Context, f *flush) {
 	defer close(f.put)
+	ctx = g.under(ctx, f)
 	joins := g.join(ctx, f.items)
 	if f.err == nil {
 		f.err = g.store(ctx, f)

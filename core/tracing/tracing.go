@@ -30,7 +30,7 @@ type Tracer interface {
 	Join(ctx context.Context, traceparent, tracestate string) context.Context
 }
 
-// Link is a span by name. It is the Tracer's own.
+// Link is a span by name. It is the Tracer's own, and two can be compared.
 type Link any
 
 // Work is a span that has begun.

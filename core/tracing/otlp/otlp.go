@@ -80,8 +80,8 @@ func (t *Tracer) Close(ctx context.Context) error {
 func (t *Tracer) Begin(ctx context.Context, kind tracing.Kind, name string, links []tracing.Link) (context.Context, tracing.Work) {
 	options := []trace.SpanStartOption{trace.WithSpanKind(kindOf(kind))}
 	for _, l := range links {
-		if at, ok := l.(trace.SpanContext); ok {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: at}))
+		if at, ok := l.(place); ok {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: at.context()}))
 		}
 	}
 	ctx, span := t.tracer.Start(ctx, name, options...)
@@ -99,19 +99,29 @@ func kindOf(k tracing.Kind) trace.SpanKind {
 	return trace.SpanKindInternal
 }
 
+// place is a sampled span. It can be compared, which the library's name of one cannot.
+type place struct {
+	trace trace.TraceID
+	span  trace.SpanID
+}
+
+func (p place) context() trace.SpanContext {
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: p.trace, SpanID: p.span, TraceFlags: trace.FlagsSampled})
+}
+
 // Here is tracing.Tracer's.
 func (t *Tracer) Here(ctx context.Context) tracing.Link {
 	at := trace.SpanContextFromContext(ctx)
 	if !at.IsValid() || !at.IsSampled() {
 		return nil
 	}
-	return at
+	return place{at.TraceID(), at.SpanID()}
 }
 
 // Under is tracing.Tracer's.
 func (t *Tracer) Under(ctx context.Context, at tracing.Link) context.Context {
-	if span, ok := at.(trace.SpanContext); ok {
-		return trace.ContextWithSpanContext(ctx, span)
+	if span, ok := at.(place); ok {
+		return trace.ContextWithSpanContext(ctx, span.context())
 	}
 	return ctx
 }
