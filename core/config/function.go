@@ -20,5 +20,6 @@ type Function struct {
 	Partitions  int32         `env:"FIRNLOG_PARTITIONS" default:"1" help:"Partitions of a topic whose creator leaves it open."`
 	Margin      time.Duration `env:"FIRNLOG_MARGIN" default:"1s" help:"Time kept at the end of an invocation for its answer."`
 	Cache       Bytes         `env:"FIRNLOG_CACHE" default:"16MiB" help:"Memory for objects that are read."`
+	EMF         string        `env:"FIRNLOG_EMF" default:"on" enum:"on,off," help:"on: each invocation prints a line from which CloudWatch makes metrics (docs/SERVERLESS.md has their names, and what they cost). off: it does not."`
 	LogLevel    string        `env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }

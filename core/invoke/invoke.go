@@ -64,6 +64,8 @@ type Settings struct {
 	// that it does.
 	SuperUsers            []auth.Principal
 	AllowNoACL, CheckACLs bool
+	// Events are told of what happens on the write path.
+	Events ingest.Events
 	// NewID gives a text that was never given before.
 	NewID func() string
 	// Dial opens a connection to an instance that coordinates a group; nil: none is asked.
@@ -110,7 +112,8 @@ func New(s Settings) *Environment {
 	e.Stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: s.Now, Entropy: s.Entropy, Log: s.Log, Visits: true, MayBegin: s.MayBegin})
 	bytes := cache.New(s.CacheBytes, s.CacheBytes)
 	e.Ingest = ingest.New(ingest.Settings{
-		Store: s.Store, KV: s.KV, Keys: keys, Stream: e.Stream, Cache: bytes, Now: s.Now, Log: s.Log,
+		Events: s.Events,
+		Store:  s.Store, KV: s.KV, Keys: keys, Stream: e.Stream, Cache: bytes, Now: s.Now, Log: s.Log,
 		Linger: linger, SegmentBytes: segmentBytes, MemoryMax: memoryMax, UploadsMax: 1, GiveUpAfter: timeMax, FlushBefore: e.flushBefore,
 	})
 	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})

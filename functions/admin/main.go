@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/firnlog/firnlog/functions/api"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/gateway"
 	"github.com/firnlog/firnlog/functions/place"
 )
@@ -21,7 +22,7 @@ func main() {
 		os.Exit(1)
 	}
 	h := api.New(p.Environment, api.Administers, p.Log)
-	lambda.Start(func(ctx context.Context, event json.RawMessage) (*gateway.Reply, error) {
+	lambda.Start(emf.Wrap(p.Meter("admin"), func(ctx context.Context, event json.RawMessage) (*gateway.Reply, error) {
 		return gateway.Serve(ctx, h, event, p.Log)
-	})
+	}, gateway.Count))
 }

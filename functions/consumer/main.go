@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/firnlog/firnlog/functions/api"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/gateway"
 	"github.com/firnlog/firnlog/functions/place"
 )
@@ -22,7 +23,7 @@ func main() {
 		os.Exit(1)
 	}
 	h := api.New(p.Environment, api.Consumes, p.Log)
-	lambda.Start(func(ctx context.Context, event json.RawMessage) (*gateway.Reply, error) {
+	lambda.Start(emf.Wrap(p.Meter("consumer"), func(ctx context.Context, event json.RawMessage) (*gateway.Reply, error) {
 		return gateway.Serve(ctx, h, event, p.Log)
-	})
+	}, gateway.Count))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/firnlog/firnlog/core/deliver"
 	"github.com/firnlog/firnlog/core/invoke"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/place"
 )
 
@@ -122,6 +123,19 @@ func (f *function) deliver(ctx context.Context, set config.Deliver) (_ *deliver.
 	report, err := deliver.Run(ctx, work, s)
 	f.place.Log.Info("delivered", "records", report.Delivered, "dead", report.DeadLettered, "failed", report.Failed, "throttled", report.Throttled, "lag", report.Lag, "partitions", report.Partitions)
 	return &report, err
+}
+
+// counted tells what a report says.
+func counted(r *deliver.Report, add emf.Add) {
+	if r == nil {
+		return
+	}
+	add("RecordsDelivered", emf.Count, float64(r.Delivered))
+	add("DeliveriesFailed", emf.Count, float64(r.Failed))
+	add("RecordsDeadLettered", emf.Count, float64(r.DeadLettered))
+	add("Throttled", emf.Count, float64(r.Throttled))
+	add("Lag", emf.Count, float64(r.Lag))
+	add("PartitionsBlocked", emf.Count, float64(len(r.Blocked)))
 }
 
 // work ends before the invocation does.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/place"
 )
 
@@ -24,5 +25,5 @@ func main() {
 		fmt.Fprintln(os.Stderr, "firnlog deliver:", err)
 		os.Exit(1)
 	}
-	lambda.Start(f.invoke)
+	lambda.Start(emf.Wrap(p.Meter("deliver"), f.invoke, counted))
 }

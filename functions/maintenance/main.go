@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/firnlog/firnlog/core/maintain"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/place"
 )
 
@@ -25,5 +26,5 @@ func main() {
 		fmt.Fprintln(os.Stderr, "firnlog maintenance:", err)
 		os.Exit(1)
 	}
-	lambda.Start(func(ctx context.Context, _ json.RawMessage) (*maintain.Report, error) { return m.Visit(ctx) })
+	lambda.Start(emf.Wrap(p.Meter("maintenance"), func(ctx context.Context, _ json.RawMessage) (*maintain.Report, error) { return m.Visit(ctx) }, counted))
 }

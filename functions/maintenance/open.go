@@ -12,6 +12,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/maintain"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/place"
 )
 
@@ -34,4 +35,19 @@ func open(p *place.Place) (*maintain.Maintainer, error) {
 	s.JournalEvery, s.BackupEvery, s.BackupKeep, s.BackupKeepFor = c.JournalEvery, c.BackupEvery, c.BackupKeep, c.BackupKeepFor
 	s.SweepEvery, s.SettledEvery, s.ScrubRate, s.OffsetsRetention = c.SweepEvery, c.SweepSettled, int64(c.ScrubRate), c.OffsetsRetention
 	return maintain.New(s, rand.Text()), nil
+}
+
+// counted tells what a report says.
+func counted(r *maintain.Report, add emf.Add) {
+	if r == nil || r.HeldBy != "" {
+		return
+	}
+	add("StepsDone", emf.Count, float64(len(r.Done)))
+	add("StepsOverdue", emf.Count, float64(len(r.Overdue)))
+	add("StepsFailed", emf.Count, float64(len(r.Failed)))
+	add("SettledBytes", emf.Bytes, float64(r.SettledBytes))
+	add("DeletedObjects", emf.Count, float64(r.DeletedObjects))
+	add("Damaged", emf.Count, float64(r.Damaged))
+	add("RetentionOverduePartitions", emf.Count, float64(r.RetentionOverdue))
+	add("FloorBehindMilliseconds", emf.Milliseconds, float64(r.CommitsBehindMs))
 }

@@ -11,20 +11,24 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/coordination/etcd"
 	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/invoke"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/telemetry"
 	"github.com/firnlog/firnlog/core/topic"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/objectstore"
 	"github.com/firnlog/firnlog/objectstore/storeurl"
 )
@@ -34,6 +38,11 @@ type Place struct {
 	*invoke.Environment
 	Config config.Function
 	Log    *slog.Logger
+	// Started is when Open began; the meters count what is sent.
+	Started time.Time
+	store   *objectstore.Meter
+	kv      *coordination.Meter
+	written atomic.Pointer[emf.Meter]
 }
 
 // dialTime is for connecting to a coordinator: one that has just been lost is still in the list.
@@ -42,7 +51,7 @@ const dialTime = time.Second
 // Open reads the environment variables and puts the environment together. Nothing is sent: an etcd or a store that cannot be
 // reached now is no reason to fail a start.
 func Open(ctx context.Context) (*Place, error) {
-	p := &Place{}
+	p := &Place{Started: time.Now()}
 	parser, err := kong.New(&p.Config, kong.Exit(func(int) {}))
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -63,7 +72,8 @@ func Open(ctx context.Context) (*Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket, keys := crashing(store, kv)
+	p.kv = coordination.NewMeter(kv, time.Now, nil)
+	bucket, keys := crashing(store, p.kv)
 	topics := topic.DefaultSettings()
 	topics.Partitions = p.Config.Partitions
 	supers, err := superUsers(p.Config.SuperUsers)
@@ -72,7 +82,8 @@ func Open(ctx context.Context) (*Place, error) {
 	}
 	p.Environment = invoke.New(invoke.Settings{
 		SuperUsers: supers, AllowNoACL: p.Config.AllowNoACL, CheckACLs: p.Config.ACLs == config.ACLsOn,
-		Store: bucket, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
+		Events: ingest.Events{Flushed: p.flushed},
+		Store:  bucket, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
 		Topics: topics, NewTopicID: newTopicID, NewID: rand.Text, Dial: (&net.Dialer{Timeout: dialTime}).DialContext, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
 	})
 	return p, nil
@@ -102,7 +113,25 @@ func (p *Place) open(ctx context.Context) (objectstore.Store, error) {
 		}
 		store = objectstore.NewRouter(store, cold, ledger.ColdPrefix)
 	}
-	return objectstore.NewRetry(store, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64), nil
+	p.store = objectstore.NewMeter(store, time.Now, nil)
+	return objectstore.NewRetry(p.store, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64), nil
+}
+
+// Meter makes what counts this environment's invocations, once everything else of it is made.
+func (p *Place) Meter(function string) *emf.Meter {
+	s := emf.Settings{Function: function, Cluster: p.Config.Cluster, Now: time.Now, Started: p.Started, Store: p.store, KV: p.kv}
+	if p.Config.EMF != "off" {
+		s.Out = os.Stdout
+	}
+	m := emf.New(s)
+	p.written.Store(m)
+	return m
+}
+
+func (p *Place) flushed(f ingest.Flush) {
+	if m := p.written.Load(); m != nil {
+		m.Written(f.Records)
+	}
 }
 
 // mayBegin refuses to begin a cluster where the object store has one's objects: its etcd is lost, or another one is named.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/gateway"
 	"github.com/firnlog/firnlog/functions/place"
 )
@@ -17,6 +18,16 @@ import (
 type function struct {
 	place *place.Place
 	http  http.Handler
+}
+
+// counted tells what an answer says: of a request, or of messages that come again.
+func counted(answer any, add emf.Add) {
+	switch a := answer.(type) {
+	case *gateway.Reply:
+		gateway.Count(a, add)
+	case itemFailures:
+		add("MessagesFailed", emf.Count, float64(len(a.Failures)))
+	}
 }
 
 // errEvent: what was sent is none of the events that this function knows.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/firnlog/firnlog/functions/api"
+	"github.com/firnlog/firnlog/functions/emf"
 	"github.com/firnlog/firnlog/functions/place"
 )
 
@@ -20,5 +21,5 @@ func main() {
 		os.Exit(1)
 	}
 	f := &function{place: p, http: api.New(p.Environment, api.Writes, p.Log)}
-	lambda.Start(f.invoke)
+	lambda.Start(emf.Wrap(p.Meter("producer"), f.invoke, counted))
 }
