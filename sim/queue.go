@@ -116,7 +116,7 @@ func (q *queue) start(ctx, busy context.Context, clients, readers *sync.WaitGrou
 // settle waits until all inputs have been worked on. It is called when no batch is on its way any more.
 func (q *queue) settle(ctx context.Context) {
 	q.sent.Store(true)
-	q.await(ctx, "transformers", q.long(finalMax), q.work.Wait)
+	q.await(ctx, "transformers", q.long(finalMax)+q.putOff(), q.work.Wait)
 }
 
 // finish reads everything once more, through each instance, with both isolations.

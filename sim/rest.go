@@ -60,15 +60,20 @@ func (w *world) rest(ctx context.Context) {
 // until waits for what clocks that jumped may have put off: the stamp moves at half the speed of time at least, and an id may
 // have been ahead of it by as much as they jumped. False: the history is over.
 func (w *world) until(ctx context.Context, done func() bool) bool {
-	w.mu.Lock()
-	until := time.Now().Add(2 * w.mu.jumps)
-	w.mu.Unlock()
+	until := time.Now().Add(w.putOff())
 	for !done() && time.Now().Before(until) {
 		if !wait(ctx, w.Lag) {
 			return false
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// putOff is how long clocks that jumped may put off what is measured against the stamp, such as the time-out of a transaction.
+func (w *world) putOff() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return 2 * w.mu.jumps
 }
 
 // tidy says that maintenance has left nothing.

@@ -18,9 +18,26 @@ func (u *Upkeep) RaiseStamp(ctx context.Context) error {
 	if err := u.Stream.View(func(l *ledger.Ledger) { stamp, format = l.Stamp(), l.FormatValue() }); err != nil {
 		return err
 	}
-	passed := coordination.Mark(u.stood(stamp).Milliseconds())
-	next := max(coordination.Mark(u.Now().UnixMilli()), stamp+max(passed/2, 1))
-	return u.raise(ctx, format, u.Keys.Stamp(), next)
+	return u.raise(ctx, format, u.Keys.Stamp(), u.pace(stamp))
+}
+
+// pace is what the stamp shall be now. Several instances may raise it, each time by a little: so half of the time is reckoned from when this
+// one first found its clock behind, not from the last raise.
+func (u *Upkeep) pace(stamp coordination.Mark) coordination.Mark {
+	now := u.Now()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if clock := coordination.Mark(now.UnixMilli()); clock > stamp {
+		u.mu.behind = sample{}
+		return clock
+	}
+	half := func() coordination.Mark {
+		return u.mu.behind.stamp + coordination.Mark(now.Sub(u.mu.behind.at).Milliseconds()/2)
+	}
+	if b := &u.mu.behind; b.at.IsZero() || stamp < b.stamp || stamp > half()+1000 {
+		u.mu.behind = sample{at: now, stamp: stamp} // or another clock was fast and moved it beyond what was reckoned, or this is another era
+	}
+	return max(half(), stamp+1)
 }
 
 // RaiseFloor moves the floor to just below the newest stamp that has stood for the lag, as seen by this

@@ -96,6 +96,27 @@ func TestStamp_GoesOnWhereAllClocksAreBehind(t *testing.T) {
 	})
 }
 
+// Four instances that take turns must not slow it down: each finds that the stamp has only just been raised.
+func TestStamp_GoesOnAsFastWhereManyRaiseIt(t *testing.T) {
+	bubble(t, coretest.Options{}, func(t *testing.T, f *fixture) {
+		f.Put(f.Keys.Stamp(), coordination.Mark(time.Now().Add(time.Hour).UnixMilli()).Bytes())
+		var all []*coretest.Instance
+		for i := range 4 {
+			all = append(all, f.Instance(fmt.Sprint("u", i), coretest.Options{}).Ready())
+		}
+		before := f.Mark(f.Keys.Stamp())
+		for i := range 600 {
+			time.Sleep(100 * time.Millisecond)
+			u := all[i%len(all)]
+			u.Upkeep.Observe()
+			do(t, u, u.Upkeep.RaiseStamp)
+		}
+		if passed := time.Duration(f.Mark(f.Keys.Stamp())-before) * time.Millisecond; passed < 25*time.Second || passed > 35*time.Second {
+			t.Errorf("in a minute the stamp has moved by %v", passed)
+		}
+	})
+}
+
 // Ids that have the stamp's own time are not refused while the stamp stands still.
 func TestFloor_StaysBelowTheStamp(t *testing.T) {
 	bubble(t, coretest.Options{Skew: -time.Hour}, func(t *testing.T, f *fixture) {

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +89,7 @@ type Upkeep struct {
 		sync.Mutex
 		samples  []sample // what stood when, oldest first
 		observed int      // samples ever taken
+		behind   sample   // when this clock was first found behind the stamp
 	}
 }
 
@@ -223,19 +223,6 @@ func thin(samples []sample, now time.Time) []sample {
 		}
 	}
 	return kept
-}
-
-// stood is how long a stamp has stood, as seen by this process.
-func (u *Upkeep) stood(stamp coordination.Mark) (d time.Duration) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, s := range slices.Backward(u.mu.samples) {
-		if s.stamp != stamp {
-			break
-		}
-		d = max(d, u.Now().Sub(s.at))
-	}
-	return d
 }
 
 // stoodFor gives the newest sample that is at least d old.
