@@ -132,7 +132,7 @@ func New(s Settings) (*Broker, error) {
 	b.txns = b.transactions(keys)
 	b.ingest = ingest.New(ingest.Settings{
 		Store: store, KV: s.KV, Keys: keys, Stream: b.stream, Cache: b.cache, Transactions: b.txns, Now: time.Now, Log: s.Log.With("part", "ingest"),
-		Linger: s.Linger, IdleLinger: s.Linger / idleShare, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter,
+		Linger: s.Linger, IdleLinger: s.Linger / idleShare, SegmentBytes: int64(s.SegmentBytes), MemoryMax: int64(s.IngestMemory), UploadsMax: s.Uploads, GiveUpAfter: giveUpAfter, HeldMax: ingest.HeldMax,
 		Events: b.writes(), Trace: s.Trace,
 	})
 	b.backups = b.keeper(store, endpoints[0].Host)

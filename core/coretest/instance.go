@@ -121,7 +121,7 @@ func (c *Cluster) Build(name string, o Options) *Instance {
 	})
 	in.Ingest = ingest.New(ingest.Settings{
 		Store: in.Store, KV: in.KV, Keys: c.Keys, Stream: in.Stream, Cache: in.Cache, Transactions: in.Txns, Now: in.Now, Log: Quiet(),
-		Linger: o.Linger, IdleLinger: o.IdleLinger, SegmentBytes: o.SegmentBytes, MemoryMax: o.MemoryMax, UploadsMax: o.UploadsMax, GiveUpAfter: 30 * time.Second,
+		Linger: o.Linger, IdleLinger: o.IdleLinger, SegmentBytes: o.SegmentBytes, MemoryMax: o.MemoryMax, UploadsMax: o.UploadsMax, GiveUpAfter: 30 * time.Second, HeldMax: ingest.HeldMax,
 		Events: ingest.Events{Flushed: func(ingest.Flush) { in.flushes.Add(1) }},
 	})
 	in.Fetch = fetch.New(fetch.Settings{Store: in.Store, Stream: in.Stream, Cache: in.Cache, Log: Quiet(), ResponseBytesMax: 50 << 20, LoadsMax: 4, TailAge: 2 * time.Minute})

@@ -185,6 +185,9 @@ func (g *Ingest) again(ctx context.Context, s *sending) *sending {
 			_ = g.Store.Delete(ctx, ledger.SegmentKey(f.id))
 		}
 		err := g.name(f)
+		if err == nil && slices.ContainsFunc(f.items, func(it item) bool { return g.tooOld(&it) }) {
+			err = errHeld
+		}
 		if err == nil {
 			err = g.store(ctx, f)
 		}

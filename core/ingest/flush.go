@@ -70,6 +70,7 @@ type Settings struct {
 	MemoryMax    int64 // bytes of batches on their way
 	UploadsMax   int   // puts in flight
 	GiveUpAfter  time.Duration
+	HeldMax      time.Duration // a batch that came so long ago is not committed any more (age.go); 0: whenever
 
 	// FlushBefore: nobody runs Run; who waits for an outcome drives the batches itself (demand.go), until this time at
 	// most. nil: Run does.
@@ -228,8 +229,13 @@ func (g *Ingest) take() *flush {
 	items := g.mu.batcher.Take()
 	g.mu.sealed = g.Now()
 	g.mu.Unlock()
+	items = g.young(items)
 	slices.SortStableFunc(items, func(a, b item) int { return a.partition.Compare(b.partition) })
 	f := &flush{items: items, since: g.Now(), put: make(chan struct{})}
+	if len(items) == 0 {
+		f.err = errHeld
+		return f
+	}
 	var parts []segment.Partition
 	for i := range items {
 		if n := len(parts); n == 0 || parts[n-1].TopicPartition != items[i].partition {

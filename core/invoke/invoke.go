@@ -114,7 +114,7 @@ func New(s Settings) *Environment {
 	e.Ingest = ingest.New(ingest.Settings{
 		Events: s.Events,
 		Store:  s.Store, KV: s.KV, Keys: keys, Stream: e.Stream, Cache: bytes, Now: s.Now, Log: s.Log,
-		Linger: linger, SegmentBytes: segmentBytes, MemoryMax: memoryMax, UploadsMax: 1, GiveUpAfter: timeMax, FlushBefore: e.flushBefore,
+		Linger: linger, SegmentBytes: segmentBytes, MemoryMax: memoryMax, UploadsMax: 1, GiveUpAfter: timeMax, HeldMax: ingest.HeldMax, FlushBefore: e.flushBefore,
 	})
 	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
 	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
