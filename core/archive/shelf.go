@@ -115,8 +115,14 @@ func (s *Shelf) Aborted(entries []manifest.Entry, from, to record.Offset) []ledg
 	return manifest.Merge(out)
 }
 
-// Compaction is how far log compaction has come, of what the partition shares.
-func (s *Shelf) Compaction() manifest.Compaction { return s.root.Compaction.Cut(s.end) }
+// Compaction is how far log compaction has come; for a fork, of what the partition shares. A walk may be under way through what
+// lies behind the manifest: it is not cut there.
+func (s *Shelf) Compaction() manifest.Compaction {
+	if s.end < s.root.End() {
+		return s.root.Compaction.Cut(s.end)
+	}
+	return s.root.Compaction
+}
 
 // walk passes over pages that are not wanted without reading them.
 func (s *Shelf) walk(ctx context.Context, from record.Offset, want func(*manifest.PageRef) bool) iter.Seq2[manifest.Entry, error] {

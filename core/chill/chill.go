@@ -27,6 +27,7 @@ import (
 	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/reference"
+	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/segment"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/topic"
@@ -283,6 +284,9 @@ func (c *Chiller) copy(ctx context.Context, p *partition, e *manifest.Entry) (ul
 	id, err := c.Stream.NewID()
 	if err != nil {
 		return ulid.ULID{}, err
+	}
+	if !rule.On(rule.CopyBeforeSwap) {
+		return id, nil
 	}
 	if err := c.Store.Put(objectstore.InClass(ctx, p.class), ledger.ObjectKey(ledger.InCold, p.tp, id), object); err != nil {
 		return ulid.ULID{}, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 )
 
 // errProof: what was written is not what was chosen. Nothing refers to it.
@@ -79,11 +80,11 @@ func (c *chooser) keeps(h record.Header, r record.Record) bool {
 	if at >= c.through {
 		return true
 	}
-	if r.Key == nil || c.keys.last(r.Key) > at {
+	if last := c.keys.last(r.Key); r.Key == nil || last > at || last == at && !rule.On(rule.CompactKeepsLast) {
 		return false
 	}
 	horizon, set := h.DeleteHorizon()
-	return r.Value != nil || !set || c.now < horizon
+	return r.Value != nil || rule.On(rule.TombstonesWait) && (!set || c.now < horizon)
 }
 
 func (c *chooser) marker(b []byte, h record.Header, last bool) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -94,7 +95,7 @@ func (w *walk) fill(ctx context.Context, from, limit record.Offset) (record.Offs
 // note adds the keys of a batch. full is the offset of the first one for which there is no room, or -1.
 func (w *walk) note(b []byte, txns *transactions, from, limit record.Offset) (full record.Offset, err error) {
 	h, err := record.ReadHeader(b)
-	if err != nil || h.IsControl() || h.LastOffset() < from || h.BaseOffset >= limit || txns.isAborted(h) {
+	if err != nil || h.IsControl() || h.LastOffset() < from || h.BaseOffset >= limit || txns.isAborted(h) && rule.On(rule.CompactCommitted) {
 		return -1, err
 	}
 	for r, err := range record.Records(b, record.DecompressedBytesMax) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/archive"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
 )
@@ -38,6 +39,10 @@ func (l *look) stretch(s *ledger.Span) stretch {
 	return stretch{Span: *s, tp: l.tp, name: l.name, aborted: l.aborted, strict: l.strict, start: l.start}
 }
 
+// compacted says that log compaction has been at an entry, whatever the topic's configs say now: aborted transactions that end there are
+// no longer listed, and their markers may still be there.
+func compacted(c manifest.Compaction, e *manifest.Entry) bool { return e.Base < max(c.Clean, c.Done) }
+
 // each gives what the partition refers to from an offset on and may still be read, by manifest and head; no markers.
 func (l *look) each(ctx context.Context, a *archive.Archive, from record.Offset, fn func(*stretch) error) error {
 	from = max(from, l.start)
@@ -51,6 +56,7 @@ func (l *look) each(ctx context.Context, a *archive.Archive, from record.Offset,
 				return err
 			}
 			s := l.stretch(&e.Span)
+			s.strict = s.strict && !compacted(shelf.Compaction(), &e)
 			s.blocks, s.aborted = e.Blocks, slices.Concat(e.Aborted, shelf.Root().Aborted)
 			if err := fn(&s); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"github.com/firnlog/firnlog/core/archive"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/rule"
 	"github.com/firnlog/firnlog/core/topic"
 )
 
@@ -46,7 +47,12 @@ type piece struct {
 	bytes, stamp int64
 }
 
-func pieceOf(s *ledger.Span) piece { return piece{s.End, s.Length, s.MaxTimestamp} }
+func pieceOf(s *ledger.Span) piece {
+	if !rule.On(rule.RetainByTimestamp) {
+		return piece{s.End, s.Length, int64(s.Segment.Time())} // when the object was written
+	}
+	return piece{s.End, s.Length, s.MaxTimestamp}
+}
 
 // look gathers all partitions that retention applies to, or that have a manifest which may be too long.
 func (r *Retainer) look() (out []*partition, err error) {

@@ -74,6 +74,16 @@ const (
 	MemoryBounded
 	// StreamReopens: a stream that lost its watch or its KV begins anew by itself.
 	StreamReopens
+	// CompactKeepsLast: log compaction keeps the last record of each key.
+	CompactKeepsLast
+	// CompactCommitted: only a record that counts lets log compaction take older ones of its key; an aborted one does not.
+	CompactCommitted
+	// TombstonesWait: a tombstone stays for delete.retention.ms after it was first compacted.
+	TombstonesWait
+	// RetainByTimestamp: retention.ms counts from the records' own timestamps.
+	RetainByTimestamp
+	// CopyBeforeSwap: references move to cold storage only when the copy is there.
+	CopyBeforeSwap
 	count
 )
 
@@ -83,6 +93,7 @@ var names = [count]string{
 	"SettleGuard", "SwapComparesHead", "SwapKeepsRest",
 	"TxnSerial", "TxnFence", "TxnDropsOffsets", "StableEnd",
 	"FoldsStreamAlone", "FormatStops", "PartitionAlone", "BadBatchAlone", "MemoryBounded", "StreamReopens",
+	"CompactKeepsLast", "CompactCommitted", "TombstonesWait", "RetainByTimestamp", "CopyBeforeSwap",
 }
 
 // String is the rule's name.
