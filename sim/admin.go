@@ -18,7 +18,7 @@ func (w *world) createTopics(ctx context.Context) {
 	d := throw(w.seed, "topics", 0, 0, "")
 	for i := range 3 {
 		for wait(ctx, d.between(time.Millisecond, 20*time.Millisecond)) {
-			_, err := w.pick(&d).topics.Create(ctx, topic.Spec{Name: fmt.Sprintf("t%d", i), Partitions: int32(1 + d.below(2)), ReplicationFactor: 1}, false)
+			_, err := w.pick(&d).topics.Create(ctx, topic.Spec{Name: fmt.Sprintf("t%d", i), Partitions: int32(1 + d.below(2)), ReplicationFactor: 1, Configs: w.configs(&d)}, false)
 			if err == nil || errors.Is(err, topic.ErrExists) {
 				break
 			}
@@ -40,10 +40,13 @@ func (w *world) administer(ctx context.Context) {
 			}
 			fallthrough
 		case n == 1:
-			made, err := in.topics.Create(limit, topic.Spec{Name: "t1", Partitions: int32(1 + d.below(3)), ReplicationFactor: 1}, false)
+			made, err := in.topics.Create(limit, topic.Spec{Name: "t1", Partitions: int32(1 + d.below(3)), ReplicationFactor: 1, Configs: w.configs(&d)}, false)
 			if err == nil && !in.isDead() {
 				w.judge.ToldCreated(made.ID)
 			}
+		case n == 2 && w.Aging != (Aging{}):
+			w.alter(limit, in, &d)
+			fallthrough
 		case n == 2:
 			_, _ = in.topics.Grow(limit, "t2", int32(2+d.below(4)), false) // refused where it does not grow
 		default:
@@ -65,6 +68,7 @@ func (w *world) deleteRecords(ctx context.Context, in *instance, d *dice) {
 		before -= record.Offset(keep)
 	}
 	o := linear.Op{Kind: linear.Delete, From: w.shared.now(), To: linear.Never, Base: int64(before), End: linear.Unknown}
+	w.judge.Asks(tp, before)
 	start, err := in.upkeep.DeleteRecords(ctx, tp, before)
 	if err == nil && !in.isDead() {
 		o.To, o.End = w.shared.now(), int64(start)

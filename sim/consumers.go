@@ -85,7 +85,7 @@ func (w *world) fetched(in *instance, r fetch.Result, from record.Offset) record
 func (w *world) ask(ctx context.Context, in *instance, tp record.TopicPartition, d *dice) {
 	start, acked := w.judge.Acknowledged(tp)
 	byTime := d.chance(.4)
-	ms := int64(d.below(int(w.nextUID.Load()) + 1))
+	ms := w.transcript.begin.UnixMilli() + int64(d.below(int(time.Since(w.transcript.begin).Milliseconds())+1000))
 	var b fetch.Bounds
 	var found fetch.Found
 	var err error

@@ -45,6 +45,7 @@ type instance struct {
 	ids    *txn.ProducerIDs
 	txns   *txn.Coordinator
 	groups *group.Coordinator // nil: nobody needs it
+	aging  *aging             // nil: nothing becomes old
 
 	mu struct {
 		sync.Mutex
@@ -60,6 +61,7 @@ const retention = 12 * time.Hour
 func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	in := &instance{w: w, number: number, life: life, gone: make(chan struct{})}
 	in.skew.Store(int64(skew))
+	w.judge.Clock(skew)
 	log := slog.New(slog.DiscardHandler)
 	if w.log != nil {
 		log = w.log.With("instance", number, "life", life)
@@ -67,7 +69,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	now := func() time.Time { return time.Now().Add(time.Duration(in.skew.Load())) }
 	kv := faultyKV{in}
 	policy := objectstore.RetryPolicy{BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond, AttemptMax: 2 * time.Second, TotalMax: 4 * time.Second}
-	store := objectstore.NewRetry(faultyStore{in}, policy, objectstore.SystemClock(), func() float64 { return .5 })
+	store := objectstore.NewRetry(in.stores(), policy, objectstore.SystemClock(), func() float64 { return .5 })
 	bytes := cache.New(w.CacheBytes, w.CacheBytes)
 	entropy := throw(w.seed, "entropy", number, life, "")
 	in.stream = stream.New(stream.Settings{KV: kv, Keys: w.keys, Now: now, Entropy: &entropy, Log: log, PageMax: w.PageMax, Observe: in.compare})
@@ -79,7 +81,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	}
 	in.txns = txn.New(transactions)
 	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Transactions: in.txns, Now: now, Log: log,
-		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: w.MemoryMax, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second, HeldMax: 10 * time.Second})
+		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: w.MemoryMax, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
 	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second, NoReadAhead: true})
 	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
 		Tick: time.Second, StampEvery: w.StampEvery, Lag: w.Lag, CheckpointAge: w.CheckpointAge, TrimEvery: w.TrimEvery, SweepEvery: w.SweepEvery,
@@ -87,6 +89,9 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	in.settle = settle.New(settle.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log, Observe: in.settled,
 		Bytes: w.SettleBytes, Age: w.SettleAge, SegmentsMax: 40, FanIn: 3, SpansMax: 8, SpillObjects: 3,
 		Workers: 1, PieceBytes: 900, AheadBytes: 3000, LoadsMax: 1, DamageRetry: time.Second})
+	if w.Aging != (Aging{}) {
+		in.aging = in.newAging(store, kv, now, log)
+	}
 	names := throw(w.seed, "topic ids", number, life, "")
 	in.topics = topic.New(kv, w.keys, in.stream, func() (id record.TopicID) {
 		_, _ = io.ReadFull(&names, id[:])
@@ -169,7 +174,7 @@ func (in *instance) isCutFromStore() bool {
 
 // jump moves its clock.
 func (in *instance) jump(d time.Duration) {
-	in.skew.Add(int64(d))
+	in.w.judge.Clock(time.Duration(in.skew.Add(int64(d))))
 	in.w.transcript.note(time.Now(), in.number, "clock jump", "", d.String())
 }
 
@@ -225,6 +230,7 @@ func (in *instance) maintain(ctx context.Context) {
 		{in.w.long(2 * time.Second), u.Expire, time.Time{}}, {in.w.SweepEvery, u.Sweep, time.Time{}},
 		{in.w.long(time.Second), in.txns.Expire, time.Time{}},
 		{in.w.SettleEvery, in.settles, time.Time{}}, {3 * in.w.SweepEvery, u.SweepSettled, time.Time{}},
+		{in.w.Aging.Every, in.ages, time.Time{}},
 	}
 	for wait(ctx, d.between(in.w.long(20*time.Millisecond), in.w.long(250*time.Millisecond))) {
 		in.holdsLittle(ctx)

@@ -49,11 +49,16 @@ type Judge struct {
 	sampled  coordination.Revision
 	counts   Counts
 	blind    bool // towards the stream
+
+	policies         map[record.TopicID]*policies
+	fastest, slowest time.Duration                              // of all clocks
+	moved            func(record.TopicPartition, record.Offset) // a log start, by retention; may be nil
 }
 
 // Counts say how much a history held.
 type Counts struct {
 	Commits, Batches, Acks, Reads, Compared, Expired, Heads, Deleted, Transactions, Settled, Manifests int
+	Compacted, Retained, Groups, Chilled                                                               int // records gone, log starts moved, swaps, objects
 
 	Windows, Undecided int // of calls that were searched for an order, and those where that took too long
 }
@@ -72,6 +77,13 @@ type Sent struct {
 
 	Transaction *transaction // nil: of none
 	fate        fate
+
+	contents []content // its records
+	bytes    int64
+	at       time.Time // when it was appended
+	gone     uint8     // records that log compaction has taken, a bit each
+	horizon  int64     // its delete horizon, once it was cleaned
+	parts    []*Sent   // of a marker: what it ended
 }
 
 // Violation is one thing that must never be.
@@ -87,11 +99,18 @@ func (v Violation) String() string { return fmt.Sprintf("%s at %v: %s", v.Checke
 // partitionLog is what a partition holds, by the judge's own count.
 type partitionLog struct {
 	name      string
+	tp        record.TopicPartition
 	next      record.Offset
 	start     record.Offset // as DeleteRecords has told somebody
 	batches   []*Sent       // in the order of offsets
 	producers map[record.ProducerID]*memo
 	acked     record.Offset // end of what was acknowledged
+
+	begin    record.Offset               // log start, as heads say
+	asked    record.Offset               // of DeleteRecords
+	retained map[record.Offset]time.Time // log starts that retention has decided on, and when
+	named    map[named]bool              // what the last head refers to
+	left     map[named]bool              // what an earlier one did, and the last one does not
 }
 
 // memo is the judge's own idea of what a partition knows of a producer.
@@ -112,7 +131,7 @@ func NewJudge(keys coordination.Keys, violated func(Violation), note func(partit
 		objects: map[ulid.ULID][]byte{}, listed: map[ulid.ULID]map[ulid.ULID]bool{}, pages: map[ulid.ULID][]manifest.Entry{}, roots: map[ulid.ULID]*manifest.Root{},
 		walked: map[walked]bool{}, segments: map[ulid.ULID]string{}, commits: map[string]bool{},
 		logs: map[record.TopicPartition]*partitionLog{}, sent: map[int64]*Sent{}, ids: map[record.ProducerID]bool{},
-		every: 16, digests: map[coordination.Revision]map[record.TopicPartition]uint64{}}
+		policies: map[record.TopicID]*policies{}, every: 16, digests: map[coordination.Revision]map[record.TopicPartition]uint64{}}
 }
 
 func (j *Judge) bad(checker, key, format string, args ...any) {
@@ -122,7 +141,7 @@ func (j *Judge) bad(checker, key, format string, args ...any) {
 func (j *Judge) log(tp record.TopicPartition) *partitionLog {
 	p := j.logs[tp]
 	if p == nil {
-		p = &partitionLog{name: nameOf(tp), producers: map[record.ProducerID]*memo{}}
+		p = &partitionLog{name: nameOf(tp), tp: tp, producers: map[record.ProducerID]*memo{}, retained: map[record.Offset]time.Time{}, left: map[named]bool{}}
 		j.logs[tp] = p
 	}
 	return p

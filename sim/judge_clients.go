@@ -90,6 +90,9 @@ func (j *Judge) FoundAtTime(who string, tp record.TopicPartition, ms int64, foun
 	}
 	start := j.shipped.Partition(tp).LogStart()
 	for _, s := range j.log(tp).batches {
+		if s.isGone() {
+			continue
+		}
 		end := s.base + record.Offset(s.Records)
 		switch {
 		case found >= s.base && found < end && s.UID < ms, found >= end && s.base >= start && s.UID >= ms, found < 0 && s.base >= start && end <= acked && s.UID >= ms:
@@ -157,12 +160,12 @@ func (j *Judge) Read(who string, tp record.TopicPartition, from record.Offset, b
 		}
 		h, err := record.Check(b)
 		k := sort.Search(len(p.batches), func(k int) bool { return p.batches[k].base > h.BaseOffset }) - 1
-		if err != nil || k < 0 || p.batches[k].base != h.BaseOffset || p.batches[k].CRC != h.CRC {
+		if err != nil || k < 0 || p.batches[k].base != h.BaseOffset || p.batches[k].CRC != h.CRC && !j.cleaned(p.batches[k], b, h) {
 			j.bad("read", nameOf(tp), "%s: batch at %d of %v is not what was appended there (uid %d, %v)", who, h.BaseOffset, tp, h.FirstTimestamp, err)
 			return from
 		}
 		next := h.LastOffset() + 1
-		if h.BaseOffset > from || first && next <= from || !first && h.BaseOffset != from {
+		if h.BaseOffset > from && !p.hasGap(from, h.BaseOffset) || first && next <= from || !first && h.BaseOffset < from {
 			j.bad("read", nameOf(tp), "%s: batch %d to %d of %v after %d: a gap or a repetition", who, h.BaseOffset, next, tp, from)
 			return from
 		}
@@ -170,6 +173,29 @@ func (j *Judge) Read(who string, tp record.TopicPartition, from record.Offset, b
 		j.counts.Reads++
 	}
 	return from
+}
+
+// cleaned says that a batch is what log compaction has left of another: it may lack what no head names any more.
+func (j *Judge) cleaned(s *Sent, b []byte, h record.Header) bool {
+	if policy := j.policies[s.Partition.Topic]; policy == nil || !policy.compacted {
+		return false
+	}
+	left, err := s.left(b, h)
+	return err == nil && (left|s.gone) == 1<<s.Records-1
+}
+
+// hasGap says that nothing is left between two offsets.
+func (p *partitionLog) hasGap(from, to record.Offset) bool {
+	at := p.from(from)
+	if at > 0 && p.batches[at-1].base+record.Offset(p.batches[at-1].Records) > from {
+		at-- // from is within it
+	}
+	for _, s := range p.batches[at:p.from(to)] {
+		if !s.isGone() {
+			return false
+		}
+	}
+	return true
 }
 
 // ReadAll: a partition was read from its log start to its end.

@@ -77,7 +77,7 @@ func (j *Judge) refers(key string, tp record.TopicPartition, h *ledger.Head) {
 			spans = append(spans, root.Entries[i].Span)
 		}
 	}
-	listed := len(spans)
+	listed, now, p := len(spans), map[named]bool{}, j.log(tp)
 	spans = append(spans, h.Spans...)
 	at := h.LogStart
 	for i := range spans {
@@ -90,6 +90,9 @@ func (j *Judge) refers(key string, tp record.TopicPartition, h *ledger.Head) {
 			return
 		}
 		at = s.End
+		if s.Inline == nil {
+			now[named{s.Segment, s.Position, s.Base}] = true
+		}
 		if s.Inline == nil && j.objects[s.Segment] == nil {
 			j.bad("reference to a missing object", s.Segment.String(), "head %s refers to it", key)
 			return
@@ -100,6 +103,9 @@ func (j *Judge) refers(key string, tp record.TopicPartition, h *ledger.Head) {
 	}
 	if at != max(h.Next, h.LogStart) {
 		j.bad("references cover all offsets", key, "references end at %d, the next offset is %d", at, h.Next)
+	}
+	if policy := j.policies[tp.Topic]; policy != nil && policy.compacted {
+		j.names(p, key, now)
 	}
 }
 
@@ -120,6 +126,9 @@ func (j *Judge) settled(tp record.TopicPartition, s *ledger.Span) {
 func (j *Judge) walk(tp record.TopicPartition, s *ledger.Span, body []byte) error {
 	if s.Position+s.Length > int64(len(body)) {
 		return fmt.Errorf("an object of %d bytes is too short", len(body))
+	}
+	if policy := j.policies[tp.Topic]; policy != nil && policy.compacted {
+		return j.aged(j.log(tp), s, body)
 	}
 	at := s.Base
 	for b, err := range record.Batches(body[s.Position : s.Position+s.Length]) {

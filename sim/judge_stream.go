@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
@@ -106,7 +107,9 @@ func (j *Judge) head(e *coordination.Event) {
 		return
 	}
 	key := j.keys.ParseLog(e.Key)
-	j.refers(e.Key, record.TopicPartition{Topic: key.Topic, Partition: key.Partition}, h)
+	tp := record.TopicPartition{Topic: key.Topic, Partition: key.Partition}
+	j.begins(j.log(tp), h.LogStart)
+	j.refers(e.Key, tp, h)
 }
 
 // topic keeps the judge's own table of topics, after the commits of the same revision.
@@ -123,6 +126,7 @@ func (j *Judge) topic(name string, e *coordination.Event) {
 		j.bad("fold", e.Key, "%v", err)
 		return
 	}
+	j.policy(t)
 	j.topics[name], j.alive[t.ID], j.existed[t.ID] = t.ID, t.Partitions, true
 }
 
@@ -217,7 +221,7 @@ func (j *Judge) decided(tp record.TopicPartition, rev coordination.Revision, s *
 	if out.Base != p.next {
 		j.bad("contiguous offsets", p.name, "uid %d of %v at %d, the next offset is %d", s.UID, tp, out.Base, p.next)
 	}
-	s.base, s.appended = out.Base, true
+	s.base, s.appended, s.at = out.Base, true, time.Now()
 	p.next = out.Base + record.Offset(s.Records)
 	p.batches = append(p.batches, s)
 	if s.Producer != record.NoProducer {

@@ -105,7 +105,7 @@ func stamped(b []byte, base record.Offset) []byte {
 // TestJudge_RejectsEachBadHistory: every checker must find the history that was made for it, and
 // nothing else must be wrong with it.
 func TestJudge_RejectsEachBadHistory(t *testing.T) {
-	for _, histories := range []map[string]func(h *hand){badCommits(), badAnswers(), badTransactions()} {
+	for _, histories := range []map[string]func(h *hand){badCommits(), badAnswers(), badTransactions(), badAging()} {
 		for checker, history := range histories {
 			t.Run(checker, func(t *testing.T) {
 				h := newHand(t)

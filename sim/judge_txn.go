@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/fetch"
@@ -76,7 +77,7 @@ func (j *Judge) marker(mk *ledger.Marker, rev coordination.Revision) {
 func (j *Judge) ended(p *partitionLog, m *memo, mk *ledger.Marker) {
 	batch := mk.Batch()
 	h, _ := record.ReadHeader(batch.Batch())
-	p.batches = append(p.batches, &Sent{UID: -1, Records: 1, CRC: h.CRC, base: p.next, appended: true})
+	p.batches = append(p.batches, &Sent{UID: -1, Partition: p.tp, Records: 1, CRC: h.CRC, Producer: mk.Producer, base: p.next, appended: true, bytes: int64(h.Size), at: time.Now(), parts: m.parts})
 	p.next++
 	for _, s := range m.parts {
 		s.fate = fateOf(mk.Commit)
@@ -142,8 +143,8 @@ func (j *Judge) ReadCommitted(who string, from record.Offset, r *fetch.Result) {
 			}
 			continue
 		}
-		s := j.sent[h.FirstTimestamp]
-		if s == nil || !h.IsTransactional() {
+		s := j.sent[h.MaxTimestamp]
+		if s == nil || !h.IsTransactional() || h.Records == 0 {
 			continue
 		}
 		if want := fateOf(!dropping[h.Producer]); s.fate != want {

@@ -28,7 +28,7 @@ func (s *Settings) stretch(by float64) {
 	s.Stretch = by
 	for _, d := range []*time.Duration{
 		&s.Chaos, &s.StampEvery, &s.Lag, &s.CheckpointAge, &s.TrimEvery, &s.SweepEvery, &s.SweepGrace, &s.ProducerExpiry,
-		&s.SettleEvery, &s.SettleAge, &s.TransactionMax, &s.Think, &s.ChaosEvery, &s.PauseMax, &s.Faults.LateMax,
+		&s.SettleEvery, &s.SettleAge, &s.TransactionMax, &s.Think, &s.ChaosEvery, &s.PauseMax, &s.Faults.LateMax, &s.Aging.Every, &s.Aging.Unit,
 	} {
 		*d = s.long(*d)
 	}

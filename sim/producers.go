@@ -24,16 +24,38 @@ type batch struct {
 	implicit    bool
 }
 
+// keysMax is how many keys a partition has.
+const keysMax = 12
+
+// time gives a batch the timestamp of its records, which no other batch has: it is known by it. Some clients' clocks are wrong.
+func (w *world) time(d *dice) int64 {
+	ms := time.Now().UnixMilli()
+	if d.chance(.05) {
+		ms += d.between(-w.long(20*time.Second), w.long(20*time.Second)).Milliseconds()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.mu.times[ms] {
+		ms++
+	}
+	w.mu.times[ms] = true
+	return ms
+}
+
 // newBatch makes a batch that can be told from all others.
 func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence, of ...*transaction) *batch {
-	uid := w.nextUID.Add(1)
-	d := throw(w.seed, "batch", int(uid), 0, "")
+	d := throw(w.seed, "batch", int(w.nextUID.Add(1)), 0, "")
+	uid := w.time(&d)
 	b := record.NewBatch(record.Settings{Sequence: sequence, Transactional: len(of) > 0})
 	n := 1 + d.below(3)
-	for range n {
-		value := make([]byte, 4+d.below(60))
-		_, _ = d.Read(value)
-		b.Append(uid, nil, value)
+	contents := make([]content, n)
+	for i := range n {
+		key, value := fmt.Append(nil, "k", d.below(keysMax)), make([]byte, 4+d.below(60))
+		if _, _ = d.Read(value); d.chance(.15) {
+			value = nil
+		}
+		b.Append(uid, key, value)
+		contents[i] = contentOf(key, value)
 	}
 	bytes, err := b.Seal()
 	if err != nil {
@@ -41,7 +63,7 @@ func (w *world) newBatch(tp record.TopicPartition, sequence *record.Sequence, of
 	}
 	h, _ := record.ReadHeader(bytes)
 	out := &batch{bytes: bytes, first: time.Now(), dice: d}
-	out.Sent = Sent{UID: uid, Partition: tp, Records: int32(n), CRC: h.CRC, Producer: record.NoProducer}
+	out.Sent = Sent{UID: uid, Partition: tp, Records: int32(n), CRC: h.CRC, Producer: record.NoProducer, contents: contents, bytes: int64(h.Size)}
 	if sequence != nil {
 		out.Producer, out.Epoch, out.Sequence = sequence.Producer, sequence.Epoch, sequence.First
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,12 +85,20 @@ func (q *queue) create(ctx context.Context) {
 	d := throw(q.seed, "queue topic", 0, 0, "")
 	for wait(ctx, d.between(time.Millisecond, 20*time.Millisecond)) {
 		in := q.pick(&d)
-		_, _ = in.topics.Create(ctx, topic.Spec{Name: queueTopic, Partitions: queueKeys, ReplicationFactor: 1}, false) // it may be there already
+		_, _ = in.topics.Create(ctx, topic.Spec{Name: queueTopic, Partitions: queueKeys, ReplicationFactor: 1, Configs: q.kept()}, false) // it may be there already
 		if t, ok := in.stream.TopicByName(queueTopic); ok {
 			q.id = t.ID
 			return
 		}
 	}
+}
+
+// kept are configs that keep all records, which move to cold storage in some histories.
+func (q *queue) kept() map[string]string {
+	d := throw(q.seed, "queue configs", 0, 0, "")
+	out := map[string]string{topic.TimestampAfterMax: strconv.FormatInt(1<<50, 10), topic.RetentionMs: "-1"}
+	q.cools(out, fmt.Sprint(d.between(0, 20*q.Aging.Unit).Milliseconds()))
+	return out
 }
 
 // start runs the clients; those that do not end by themselves end with busy.

@@ -25,6 +25,7 @@ func (w *world) rest(ctx context.Context) {
 	if wait(ctx, w.TransactionMax) && w.until(ctx, func() bool { return w.judge.Open() == "" }) {
 		w.judge.NothingOpen()
 	}
+	w.expired(ctx)
 	w.calm.Store(true)
 	// Folders are swept every third time, and what is unreferenced is looked at twice.
 	if !wait(ctx, 2*w.Lag+2*w.CheckpointAge+9*w.SweepEvery+2*w.SweepGrace+3*time.Second) {
@@ -55,6 +56,23 @@ func (w *world) rest(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// expired waits until retention has caught up, and log compaction is through with what it has begun.
+func (w *world) expired(ctx context.Context) {
+	if w.Aging == (Aging{}) {
+		return
+	}
+	slack := 10*w.Aging.Every + w.Lag + 10*time.Second
+	if w.until(ctx, func() bool { return w.judge.Overdue(slack) == "" }) {
+		w.judge.NothingOverdue(slack)
+	}
+	for until := time.Now().Add(40 * slack); w.judge.Walking() != "" && time.Now().Before(until); {
+		if !wait(ctx, slack/4) {
+			return
+		}
+	}
+	w.judge.NothingWalking()
 }
 
 // until waits for what clocks that jumped may have put off: the stamp moves at half the speed of time at least, and an id may

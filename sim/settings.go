@@ -41,6 +41,8 @@ type Settings struct {
 	PauseMax   time.Duration
 	Faults     Faults
 
+	Aging Aging
+
 	// Blind turns checkers off, to see what else would notice.
 	Blind []string
 	// lie, if not nil, may tell the judge of an acknowledged batch what is not so: a failure for tests.
@@ -100,6 +102,7 @@ func Draw(seed uint64) Settings {
 	dm := throw(seed, "memory", 0, 0, "")
 	s.MemoryMax = []int64{1 << 20, 1 << 20, int64(1000 + dm.below(10_000))}[dm.below(3)]
 	s.Corrupt, s.Upgrade = .03, dm.chance(.1)
+	s.Aging = drawAging(seed)
 	s.stretch(drawStretch(seed))
 	return s
 }

@@ -83,7 +83,7 @@ func (s *shared) fetched(from time.Duration, r *fetch.Result, at record.Offset) 
 			return // the judge says so
 		}
 		if h, err := record.ReadHeader(b); err == nil && !h.IsControl() {
-			s.note(r.TopicPartition, linear.Op{Kind: linear.Read, From: from, To: s.now(), Value: h.FirstTimestamp, Base: int64(h.BaseOffset), Records: int64(h.LastOffset()-h.BaseOffset) + 1})
+			s.note(r.TopicPartition, linear.Op{Kind: linear.Read, From: from, To: s.now(), Value: h.MaxTimestamp, Base: int64(h.BaseOffset), Records: int64(h.LastOffset()-h.BaseOffset) + 1})
 		}
 	}
 }
@@ -129,6 +129,12 @@ func (r *Report) linearizableQueues(h *queues.History) {
 	for _, k := range slices.Sorted(maps.Keys(parts)) {
 		r.linear(fmt.Sprint("key ", k), parts[k])
 	}
+}
+
+// retained notes that retention has moved a log start, at this very instant: nobody is told, but everybody may see it.
+func (w *world) retained(tp record.TopicPartition, to record.Offset) {
+	now := w.shared.now()
+	w.shared.note(tp, linear.Op{Kind: linear.Delete, From: now, To: now, Base: int64(to), End: linear.Unknown})
 }
 
 // bounds asks for the ends of a partition.

@@ -17,8 +17,8 @@ var (
 // explain prints what a history did, and for a violation the calls that led to it.
 func explain(t *testing.T, r *Report) {
 	c := r.Counts
-	t.Logf("seed %d: %d calls, %d of them failed or slow on purpose, %v of virtual time; %d commits, %d batches, %d acknowledged, %d read, %d heads, %d states compared, %d producers expired, %d objects swept, %d transactions, %d settled references, %d manifests",
-		r.Seed, r.Calls, r.Faults, r.Tally.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted, c.Transactions, c.Settled, c.Manifests)
+	t.Logf("seed %d: %d calls, %d of them failed or slow on purpose, %v of virtual time; %d commits, %d batches, %d acknowledged, %d read, %d heads, %d states compared, %d producers expired, %d objects swept, %d transactions, %d settled references, %d manifests, %d records compacted in %d swaps, %d log starts moved, %d objects cold",
+		r.Seed, r.Calls, r.Faults, r.Tally.Virtual.Round(time.Millisecond), c.Commits, c.Batches, c.Acks, c.Reads, c.Heads, c.Compared, c.Expired, c.Deleted, c.Transactions, c.Settled, c.Manifests, c.Compacted, c.Groups, c.Retained, c.Chilled)
 	sayDigest(t, exactly(r.entries))
 	if r.bad() && *shrinkFlag > 0 {
 		small := Shrink(t, r, *shrinkFlag)

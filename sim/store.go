@@ -7,11 +7,26 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/objectstore"
+	"github.com/firnlog/firnlog/objectstore/memory"
 )
 
-// faultyStore is the object store as one instance reaches it.
-type faultyStore struct{ in *instance }
+// faultyStore is an object store as one instance reaches it.
+type faultyStore struct {
+	in    *instance
+	inner *memory.Store
+	kind  string // before the names of its calls
+}
+
+// stores are both: old objects may lie in another one, which has weather and luck of its own.
+func (in *instance) stores() objectstore.Store {
+	store := faultyStore{in, in.w.store, ""}
+	if in.w.Aging.Cold != elsewhere {
+		return store
+	}
+	return objectstore.NewRouter(store, faultyStore{in, in.w.other, "cold "}, ledger.ColdPrefix)
+}
 
 var _ objectstore.Store = faultyStore{}
 
@@ -22,7 +37,7 @@ func (s faultyStore) enter(ctx context.Context, op, key string) (*call, error) {
 	if s.in.isDead() {
 		return nil, fmt.Errorf("%w: %w", objectstore.ErrUnavailable, errCut)
 	}
-	c := s.in.begin(op, key)
+	c := s.in.begin(s.kind+op, key)
 	if !s.in.isCutFromStore() && !s.in.w.storm.hits(c) {
 		return c, nil
 	}
@@ -41,7 +56,7 @@ func (s faultyStore) Put(ctx context.Context, key string, body ...[]byte) error 
 	}
 	whole := bytes.Join(body, nil)
 	effect := func() error {
-		err := s.in.w.store.Put(context.Background(), key, whole)
+		err := s.inner.Put(context.Background(), key, whole)
 		if err == nil {
 			s.in.w.judge.Stored(key, whole)
 		}
@@ -114,7 +129,7 @@ func (s faultyStore) read(ctx context.Context, op, key string, do func() error) 
 // Get implements objectstore.Store.
 func (s faultyStore) Get(ctx context.Context, key string, offset, length int64) (out []byte, err error) {
 	err = s.read(ctx, "get", key, func() (err error) {
-		out, err = s.in.w.store.Get(context.Background(), key, offset, length)
+		out, err = s.inner.Get(context.Background(), key, offset, length)
 		return err
 	})
 	return out, err
@@ -123,7 +138,7 @@ func (s faultyStore) Get(ctx context.Context, key string, offset, length int64) 
 // List implements objectstore.Store; sometimes it does not show the newest objects.
 func (s faultyStore) List(ctx context.Context, prefix, after string, limit int) (out []objectstore.Info, err error) {
 	err = s.read(ctx, "list", prefix, func() (err error) {
-		out, err = s.in.w.store.List(context.Background(), prefix, after, limit)
+		out, err = s.inner.List(context.Background(), prefix, after, limit)
 		return err
 	})
 	if err != nil {
@@ -145,7 +160,7 @@ func (s faultyStore) Delete(ctx context.Context, keys ...string) error {
 		return err
 	}
 	effect := func() error {
-		err := s.in.w.store.Delete(context.Background(), keys...)
+		err := s.inner.Delete(context.Background(), keys...)
 		for _, key := range keys {
 			s.in.w.judge.Removed(key)
 		}

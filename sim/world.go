@@ -27,6 +27,7 @@ type world struct {
 	keys       coordination.Keys
 	kv         *kvmemory.KV
 	store      *memory.Store
+	other      *memory.Store // for what has become old, in some
 	judge      *Judge
 	transcript *transcript
 	counter
@@ -45,7 +46,8 @@ type world struct {
 		instances  []*instance
 		counts     map[counted]int
 		violations []Violation
-		jumps      time.Duration // of clocks, all together
+		jumps      time.Duration  // of clocks, all together
+		times      map[int64]bool // that a batch has
 	}
 }
 
@@ -95,10 +97,11 @@ func Run(t *testing.T, seed uint64, tune func(*Settings)) *Report {
 }
 
 func newWorld(seed uint64, s Settings) *world {
-	w := &world{Settings: s, seed: seed, keys: coordination.NewKeys("sim"), store: memory.New(), transcript: &transcript{begin: time.Now()}}
+	w := &world{Settings: s, seed: seed, keys: coordination.NewKeys("sim"), store: memory.New(), other: memory.New(), transcript: &transcript{begin: time.Now()}}
 	w.transcript.count, w.shared = &w.counter, newShared()
-	w.mu.counts = map[counted]int{}
+	w.mu.counts, w.mu.times = map[counted]int{}, map[int64]bool{}
 	w.judge = NewJudge(w.keys, w.violated, func(partition, what string) { w.transcript.note(time.Now(), -1, "batch", partition, what) })
+	w.judge.moved = w.retained
 	w.kv = kvmemory.New(kvmemory.Settings{OnCommit: func(rev coordination.Revision, events []coordination.Event) {
 		w.judge.Revision(rev, events)
 		w.transcript.note(time.Now(), -1, "revision", fmt.Sprint(rev), "")
