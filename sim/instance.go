@@ -81,7 +81,7 @@ func newInstance(w *world, number, life int, skew time.Duration) *instance {
 	}
 	in.txns = txn.New(transactions)
 	in.ingest = ingest.New(ingest.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Cache: bytes, Transactions: in.txns, Now: now, Log: log,
-		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: w.MemoryMax, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second})
+		Linger: w.Linger, SegmentBytes: w.SegmentBytes, MemoryMax: w.MemoryMax, UploadsMax: w.UploadsMax, GiveUpAfter: 3 * time.Second, HeldMax: 10 * time.Second})
 	in.fetch = fetch.New(fetch.Settings{Store: store, Stream: in.stream, Cache: bytes, Log: log, ResponseBytesMax: 1 << 20, LoadsMax: 4, TailAge: time.Second, NoReadAhead: true})
 	in.upkeep = upkeep.New(upkeep.Settings{Store: store, KV: kv, Keys: w.keys, Stream: in.stream, Now: now, Log: log,
 		Tick: time.Second, StampEvery: w.StampEvery, Lag: w.Lag, CheckpointAge: w.CheckpointAge, TrimEvery: w.TrimEvery, SweepEvery: w.SweepEvery,
