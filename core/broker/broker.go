@@ -94,7 +94,6 @@ const (
 	idleShare        = 10               // of the linger is what a batch waits that comes to an idle instance
 	giveUpAfter      = 30 * time.Second // a commit that etcd surely did not take
 	instanceTTL      = 5 * time.Second  // how long Metadata may name an instance that was killed; renewing writes nothing to etcd
-	drainMax         = 2 * time.Second  // of batches on their way, at a stop
 )
 
 // New opens the listeners and puts the parts together. It starts nothing.
@@ -189,7 +188,7 @@ func (b *Broker) admin(keys coordination.Keys) *topic.Admin {
 func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin, guards wire.Guards) *wire.Server {
 	settings := wire.DefaultSettings()
 	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
-	settings.DrainMax = requestsMax
+	settings.DrainMax = closeMax
 	return wire.New(settings, wire.Backend{
 		Topics:    b.stream,
 		Appender:  b.ingest,
@@ -245,12 +244,12 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.join, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
-	serving, close := b.servingUntilDrained(ctx, parts)
-	defer close()
+	serving, closing := b.servingUntilDrained(ctx, parts)
+	defer closing()
 	b.web = b.webServer(serving)
 	group.Go(func() error { return b.serveHTTP(parts) })
 	err := b.serveClients(serving, parts, ready)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushMax)
 	defer cancel()
 	if parts.Err() == nil {
 		if err := b.ingest.Drain(drain); err != nil {

@@ -112,6 +112,13 @@ func (h *health) run(ctx context.Context) error {
 	}
 }
 
+// stopping says that clients shall go elsewhere, whatever else is so.
+func (h *health) stopping() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.mu.draining = true
+}
+
 func (h *health) set(serving, draining bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

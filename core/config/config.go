@@ -43,6 +43,7 @@ type Serving struct {
 	BackupEvery   time.Duration `name:"backup-every" env:"FIRNLOG_BACKUP_EVERY" default:"1h" help:"How often all of etcd's metadata is written to the object store. 0: only where the journal needs it to begin."`
 	BackupKeep    int           `name:"backup-keep" env:"FIRNLOG_BACKUP_KEEP" default:"3" help:"This many of the newest backups are kept, whatever their age."`
 	BackupKeepFor time.Duration `name:"backup-keep-for" env:"FIRNLOG_BACKUP_KEEP_FOR" default:"24h" help:"How long backups are kept. Objects that they refer to are not deleted meanwhile."`
+	Drain         time.Duration `name:"drain" env:"FIRNLOG_DRAIN" default:"5s" help:"How long to serve on after SIGTERM while clients are told of other instances, before those that are left are sent away. Less than 5s may hold up clients of franz-go in a rolling restart. It lengthens a stop; without another instance, or with 0, a stop begins at once."`
 	BeginAnew     bool          `name:"begin-anew" env:"FIRNLOG_BEGIN_ANEW" help:"Begin an empty cluster in an etcd that has none, although the object store holds one's objects. They are neither read nor deleted."`
 
 	SegmentBytes Bytes `name:"segment-bytes" env:"FIRNLOG_SEGMENT_BYTES" default:"8MiB" help:"Write a segment when it has this size."`
@@ -146,6 +147,9 @@ func (s *Serving) Validate() error {
 	}
 	if s.Cluster == "" || strings.ContainsAny(s.Cluster, "/ \t\n") {
 		errs = append(errs, fmt.Errorf("--cluster %q: want a name without slashes and spaces", s.Cluster))
+	}
+	if s.Drain < 0 {
+		errs = append(errs, fmt.Errorf("--drain %v: want 0 or more", s.Drain))
 	}
 	if s.Partitions < 1 {
 		errs = append(errs, fmt.Errorf("--partitions %d: want at least 1", s.Partitions))

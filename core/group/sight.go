@@ -68,7 +68,7 @@ func (c *Coordinator) look(ctx context.Context, group, member string) (*Sight, e
 	for _, item := range pages[4].Items {
 		s.seated[item.Key] = true
 	}
-	s.Live = c.living(pages[5].Items)
+	s.Live = instance.Serving(c.living(pages[5].Items))
 	return s, nil
 }
 

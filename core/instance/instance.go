@@ -6,7 +6,10 @@
 // preferred instance is a hint.
 package instance
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Endpoint is an address that an instance advertises to clients of one listener.
 type Endpoint struct {
@@ -26,6 +29,17 @@ type Info struct {
 	Zone    string    `json:"zone,omitempty"`
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
+	// Draining: it is about to leave, and clients shall go elsewhere. It still serves those that come.
+	Draining bool `json:"draining,omitempty"`
+}
+
+// Serving are the instances that do not drain; all of them where all do.
+func Serving(live []Info) []Info {
+	draining := func(in Info) bool { return in.Draining }
+	if !slices.ContainsFunc(live, draining) || !slices.ContainsFunc(live, func(in Info) bool { return !in.Draining }) {
+		return live
+	}
+	return slices.DeleteFunc(slices.Clone(live), draining)
 }
 
 // Endpoint gives the address for clients of a listener; the first one if the instance has none by that name.

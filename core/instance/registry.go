@@ -38,12 +38,12 @@ type Registry struct {
 	mu struct {
 		sync.RWMutex
 		self    Info
-		live    []Info              // by node
+		lease   coordination.Lease  // nil before the first claim
+		live    []Info              // by node, those that drain too
 		callers map[string]struct{} // public keys, in hex, of functions that call instances
 		claimed bool
 	}
 	claimed chan struct{} // closed after the first claim
-	lease   coordination.Lease
 }
 
 // New makes a Registry; Run starts it.
@@ -63,11 +63,12 @@ func (r *Registry) Self() int32 {
 	return r.mu.self.Node
 }
 
-// Live lists the live instances by node id, always with this one.
+// Live lists the instances that clients may be sent to, by node id: those that live and do not drain, this one among them. Where all
+// drain, it lists them all.
 func (r *Registry) Live() []Info {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.Clone(r.mu.live)
+	return slices.Clone(Serving(r.mu.live))
 }
 
 // Run claims a node id, keeps it, and follows the others until ctx ends; then it leaves at once.
@@ -126,7 +127,7 @@ func (r *Registry) live(ctx context.Context) error {
 func (r *Registry) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.TTL/3)
 	defer cancel()
-	if err := r.lease.Renew(ctx); err != nil {
+	if err := r.held().Renew(ctx); err != nil {
 		return fmt.Errorf("renew lease of this instance: %w", err)
 	}
 	return nil
@@ -147,9 +148,8 @@ func (r *Registry) claim(ctx context.Context) error {
 		_ = lease.Revoke(ctx) // it ends by itself otherwise
 		return err
 	}
-	r.lease = lease
 	r.mu.Lock()
-	r.mu.self = self
+	r.mu.self, r.mu.lease = self, lease
 	first := !r.mu.claimed
 	r.mu.claimed = true
 	r.mu.Unlock()
@@ -172,7 +172,7 @@ func (r *Registry) claimWith(ctx context.Context, lease coordination.Lease) (Inf
 			return Info{}, err
 		}
 		self := r.Settings.Self
-		self.Node = node
+		self.Node, self.Draining = node, r.draining()
 		value, err := json.Marshal(self)
 		if err != nil {
 			return Info{}, fmt.Errorf("encode instance: %w", err)
@@ -296,10 +296,17 @@ func (r *Registry) KnowsKey(key []byte) bool {
 }
 
 func (r *Registry) leave() {
-	if r.lease == nil {
+	lease := r.held()
+	if lease == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = r.lease.Revoke(ctx) // it ends by itself otherwise
+	_ = lease.Revoke(ctx) // it ends by itself otherwise
+}
+
+func (r *Registry) held() coordination.Lease {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.mu.lease
 }

@@ -90,6 +90,7 @@ func codes() []struct {
 		{topic.ErrUnknown, kerr.RequestTimedOut},
 
 		{errNotNow, kerr.LeaderNotAvailable},
+		{errSteered, kerr.NotLeaderForPartition},
 		{errNoProducerID, kerr.CoordinatorLoadInProgress},
 		{errUnknownPartition, kerr.UnknownTopicOrPartition},
 		{errUnknownID, kerr.UnknownTopicID},

@@ -105,6 +105,9 @@ const fetchWaitMax = 5 * time.Minute
 
 // read gives an answer for each partition wanted.
 func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wants []fetchWant, held *share) ([]fetchAnswer, error) {
+	if s.steered() {
+		return sendAway(len(wants)), nil
+	}
 	answers := make([]fetchAnswer, len(wants))
 	ask := fetch.Request{
 		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
@@ -134,6 +137,9 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 	}
 	results := s.backend.Reader.Fetch(s.events.Trace.Under(c.conn.poll, s.events.Trace.Here(ctx)), ask)
 	if err := c.conn.poll.Err(); err != nil {
+		if s.steered() && ctx.Err() == nil {
+			return sendAway(len(wants)), nil
+		}
 		return nil, errDraining // whatever it gave, it gave up: another instance answers
 	}
 	for i := range results {

@@ -94,6 +94,8 @@ func (p *produce) refusal(ctx context.Context) error {
 		return errOldProduce
 	case p.req.Acks < -1 || p.req.Acks > 1:
 		return fmt.Errorf("%w, not %d", errAcks, p.req.Acks)
+	case p.req.Acks != 0 && p.server.steered():
+		return errSteered
 	}
 	if id := text(p.req.TransactionID); id != "" {
 		return p.caller.may(ctx, auth.ResourceTransactionalID, id)

@@ -58,6 +58,8 @@ type Server struct {
 	ctx      context.Context // ends when connections must go at once
 	stop     context.CancelFunc
 	draining chan struct{} // closed when no new request is taken
+	steering atomic.Bool   // clients are sent away (steer.go)
+	wanted   atomic.Int64  // when one last came with a Produce or Fetch, in nanoseconds, since Steer
 	live     sync.WaitGroup
 
 	mu struct {

@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func fetchCode(resp kmsg.Response) int16 {
+	return resp.(*kmsg.FetchResponse).Topics[0].Partitions[0].ErrorCode
+}
+
+func TestSteer_AnswersWhoWaitsAndSendsProduceAndFetchAway(t *testing.T) {
+	b := newBench(t)
+	b.topic(t, "a", 1)
+	waiting, busy, other := b.dial(t), b.dial(t), b.dial(t)
+	b.logs.gate = make(chan struct{})
+	first := produceOf(9, 1, "a", [16]byte{}, map[int32][]byte{0: batchOf(1, 5)})
+	busy.send(first)
+	poll := fetchOf(11, "a", [16]byte{}, 0, 300_000)
+	waiting.send(poll)
+	for b.logs.added() == 0 || b.logs.polls() == 0 {
+		runtime.Gosched()
+	}
+	b.Steer()
+	if _, resp := waiting.receive(poll); fetchCode(resp) != kerr.NotLeaderForPartition.Code {
+		t.Errorf("who waited was told %d", fetchCode(resp))
+	}
+	if _, resp := waiting.receiveAfter(poll); fetchCode(resp) != kerr.NotLeaderForPartition.Code {
+		t.Errorf("who came again was told %d", fetchCode(resp))
+	}
+	second := produceOf(9, 1, "a", [16]byte{}, map[int32][]byte{0: batchOf(1, 5)})
+	if got := ask[*kmsg.ProduceResponse](other, second).Topics[0].Partitions[0].ErrorCode; got != kerr.NotLeaderForPartition.Code {
+		t.Errorf("a new Produce was told %d", got)
+	}
+	if n := b.logs.added(); n != 1 {
+		t.Errorf("%d Produce requests were handed on, want the one from before", n)
+	}
+	close(b.logs.gate)
+	if _, resp := busy.receive(first); resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Error("the Produce from before was not finished")
+	}
+	if got := ask[*kmsg.MetadataResponse](other, metadataAll()); len(got.Brokers) != 3 {
+		t.Errorf("Metadata names %d brokers", len(got.Brokers))
+	}
+	unanswered := produceOf(9, 0, "a", [16]byte{}, map[int32][]byte{0: batchOf(1, 5)})
+	other.send(unanswered)
+	for b.logs.added() < 2 {
+		runtime.Gosched()
+	}
+}
+
+func (c *client) receiveAfter(req kmsg.Request) (int32, kmsg.Response) {
+	c.t.Helper()
+	c.send(req)
+	return c.receive(req)
+}
+
+func TestAwaitQuiet_WaitsForClientsThatStillCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.topic(t, "a", 1)
+		c := b.dial(t)
+		b.Steer()
+		began := time.Now()
+		go func() {
+			time.Sleep(400 * time.Millisecond)
+			c.receiveAfter(fetchOf(11, "a", [16]byte{}, 0, 0))
+		}()
+		b.AwaitQuiet(t.Context(), 500*time.Millisecond)
+		if took := time.Since(began); took < 900*time.Millisecond || took > time.Second {
+			t.Errorf("quiet after %v, want 500 ms after the last request, which came at 400 ms", took)
+		}
+		c.nc.Close()
+		synctest.Wait()
+		b.Steer()
+		began = time.Now()
+		b.AwaitQuiet(t.Context(), time.Hour)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("waited %v for nobody", took)
+		}
+		if err := b.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
