@@ -34,16 +34,35 @@ type Object struct {
 	chunks [][]byte
 	starts []int64 // position of each chunk
 	size   int64
+	keeps  int64
 }
 
-// NewObject makes an object of chunks, which must not change any more.
+// NewObject makes an object of chunks, which must not change any more: not even when it was evicted, since readers may still send them.
 func NewObject(chunks ...[]byte) *Object {
 	o := &Object{chunks: chunks, starts: make([]int64, len(chunks))}
 	for i, c := range chunks {
 		o.starts[i] = o.size
 		o.size += int64(len(c))
 	}
+	o.keeps = o.size
 	return o
+}
+
+// Keeping says that the chunks keep more memory from being freed than they are long: they are parts of larger buffers.
+func (o *Object) Keeping(bytes int64) *Object {
+	o.keeps = max(bytes, o.size)
+	return o
+}
+
+// Keeps is how many bytes of memory whoever holds any part of the object may keep from being freed.
+func (o *Object) Keeps() int64 { return o.keeps }
+
+// Chunk is the object's bytes where they are one chunk, else nil.
+func (o *Object) Chunk() []byte {
+	if len(o.chunks) != 1 {
+		return nil
+	}
+	return o.chunks[0]
 }
 
 // Range gives the pieces that make up length bytes from position; fewer where the object ends before.

@@ -63,31 +63,14 @@ func (f *Fetcher) follow(ctx context.Context, plans []plan, results []Result) {
 	for i := range plans {
 		p := &plans[i]
 		n := len(p.pieces)
-		if n == 0 || !p.pieces[n-1].Settled() || len(results[i].Batches) == 0 {
+		if n == 0 || !p.pieces[n-1].Settled() || results[i].end == 0 {
 			continue
 		}
-		if end, ok := endOf(results[i].Batches); ok {
-			f.trail.note(p.TopicPartition, end)
-		}
+		f.trail.note(p.TopicPartition, results[i].end)
 		if p.sequential && p.failed == nil && p.pieces[n-1].End < p.end {
 			f.readAhead(ctx, p.TopicPartition, p.pieces[n-1].End)
 		}
 	}
-}
-
-// endOf is the offset after the last batch.
-func endOf(batches []byte) (end record.Offset, ok bool) {
-	for b, err := range record.Batches(batches) {
-		if err != nil {
-			return 0, false
-		}
-		h, err := record.ReadHeader(b)
-		if err != nil {
-			return 0, false
-		}
-		end, ok = h.LastOffset()+1, true
-	}
-	return end, ok
 }
 
 // readAhead loads the piece that holds offset, if it is settled and not here. Nobody waits for it; a failure is for the

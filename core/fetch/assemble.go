@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/manifest"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/segment"
@@ -21,20 +22,17 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 			limit = granted
 		}
 	}
+	chosen := make([]choice, len(plans))
 	for i := range plans {
 		p := &plans[i]
 		out := Result{TopicPartition: p.TopicPartition, HighWatermark: p.bounds.HighWatermark, LastStable: p.bounds.LastStable, LogStart: p.bounds.LogStart}
 		if p.doubt != nil {
 			out.Err = p.doubt
 		} else {
-			var end record.Offset
-			out.Batches, end, out.Err = f.batches(p, min(p.BytesMax, limit-total), total == 0)
-			if len(out.Batches) == 0 {
-				out.Batches = nil
-			}
-			total += len(out.Batches)
+			out.Err = f.choose(p, min(p.BytesMax, limit-total), total == 0, &chosen[i])
+			total += chosen[i].size
 			for _, a := range p.aborted {
-				if a.First < end {
+				if a.First < chosen[i].end {
 					out.Aborted = append(out.Aborted, Aborted{a.Producer, a.First})
 				}
 			}
@@ -42,6 +40,7 @@ func (f *Fetcher) assemble(plans []plan, r Request, final bool) (results []Resul
 		enough = enough || out.Err != nil
 		results[i] = out
 	}
+	hand(chosen, r, total, results)
 	return results, enough || final || total > 0 && (cut || total >= r.BytesMin)
 }
 
@@ -63,13 +62,30 @@ func (p *plan) loaded() int {
 	return int(total)
 }
 
-// batches copies whole batches from the partition's offset on; end is the offset after them. An error counts
+// choice is what answers one partition: whole batches, in order.
+type choice struct {
+	parts []part
+	size  int
+	end   record.Offset // after the last of them
+}
+
+// part is a batch, or several that follow each other and carry their offsets already.
+type part struct {
+	bytes   []byte // of object: never to be changed
+	object  *cache.Object
+	stamped bool
+	base    record.Offset // of the first
+}
+
+// choose takes whole batches from the partition's offset on. An error counts
 // only when nothing could be read before it.
-func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end record.Offset, err error) {
-	out = make([]byte, 0, max(min(limit, p.loaded()), 0)) // growing would cost as much again
+func (f *Fetcher) choose(p *plan, limit int, atLeastOne bool, out *choice) error {
 	full := false
 	for k := range p.pieces {
+		at := 0 // in the piece
 		err := eachBatch(p.objects[k], &p.pieces[k], func(base record.Offset, h record.Header, b []byte) bool {
+			from := at
+			at += len(b)
 			if base+record.Offset(h.LastOffsetDelta) < p.Offset {
 				return true
 			}
@@ -77,33 +93,43 @@ func (f *Fetcher) batches(p *plan, limit int, atLeastOne bool) (out []byte, end 
 				full = true
 				return false
 			}
-			if full = len(out)+len(b) > limit && (len(out) > 0 || !atLeastOne); full {
+			if full = out.size+len(b) > limit && (out.size > 0 || !atLeastOne); full {
 				return false
 			}
-			at := len(out)
-			out = append(out, b...)
-			record.Stamp(out[at:], base)
-			end = base + record.Offset(h.LastOffsetDelta) + 1
+			stamped := h.BaseOffset == base && h.LeaderEpoch == record.LeaderEpoch
+			if n := len(out.parts); stamped && n > 0 && out.parts[n-1].precedes(&p.pieces[k], p.objects[k], from) {
+				last := &out.parts[n-1]
+				last.bytes = p.objects[k].Chunk()[from-len(last.bytes) : at : at]
+			} else {
+				out.parts = append(out.parts, part{b, p.objects[k], stamped, base})
+			}
+			out.size += len(b)
+			out.end = base + record.Offset(h.LastOffsetDelta) + 1
 			return true
 		})
 		if err != nil {
 			f.Cache.Drop(p.pieces[k].cached)
 			f.Log.Error("stored batches cannot be read", "partition", p.TopicPartition, "object", p.pieces[k].cached, "error", err)
-			return out, end, onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
+			return onlyFirst(out, fmt.Errorf("%w: %w", ErrStorage, err))
 		}
 		if full {
-			return out, end, nil
+			return nil
 		}
 	}
 	if p.failed != nil {
 		f.Log.Warn("object cannot be read", "partition", p.TopicPartition, "error", p.failed)
-		return out, end, onlyFirst(out, classOf(p.failed))
+		return onlyFirst(out, classOf(p.failed))
 	}
-	return out, end, nil
+	return nil
 }
 
-func onlyFirst(out []byte, err error) error {
-	if len(out) > 0 {
+// precedes says that what lies at from in a settled piece, which is an object of its own, goes on where this part ends.
+func (t *part) precedes(p *piece, o *cache.Object, from int) bool {
+	return t.stamped && p.Settled() && o != nil && t.object == o && o.Chunk() != nil && from >= len(t.bytes) && &o.Chunk()[from-len(t.bytes)] == &t.bytes[0]
+}
+
+func onlyFirst(out *choice, err error) error {
+	if out.size > 0 {
 		return nil
 	}
 	return err

@@ -23,9 +23,11 @@ type Request struct {
 	BytesMax      int
 	WaitMax       time.Duration
 	ReadCommitted bool
-	// Reserve is asked for memory before so many bytes of batches are copied, and grants as much or less; a first
+	// Reserve is asked for memory before results hold so many bytes of it, and grants as much or less; a first
 	// batch is given in any case. A later call takes the place of an earlier one. nil grants everything.
 	Reserve func(bytes int) (granted int)
+	// InPieces: who asks passes the batches on as they are, and takes Pieces for Batches.
+	InPieces bool
 }
 
 // Aborted is an aborted transaction that overlaps what was read.
@@ -43,6 +45,20 @@ type Result struct {
 	LogStart      record.Offset
 	Aborted       []Aborted
 	Batches       []byte // whole batches, offsets stamped; the caller owns them
+	// Pieces follow each other and are the same as Batches would be. They are memory of the cache: nobody may change them.
+	Pieces [][]byte
+	// Held is how many bytes of memory Batches or Pieces keep from being freed, beside what those of results before this one do.
+	Held int
+
+	end record.Offset // after the last batch
+}
+
+// Size is that of all batches.
+func (r *Result) Size() (size int) {
+	for _, p := range r.Pieces {
+		size += len(p)
+	}
+	return size + len(r.Batches)
 }
 
 // Errors of a Result and of the offset look-ups.

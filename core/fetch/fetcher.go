@@ -22,7 +22,7 @@ import (
 //	plan    under the ledger's lock: the ends of each partition, and the spans that hold what was asked for
 //	locate  what was settled: root, page, or the object's index say which block to read
 //	load    each piece once, several at a time, from the cache or with one GET
-//	assemble whole batches, copied once, offsets stamped in the copy
+//	assemble whole batches, referred to or copied once (hand.go), offsets stamped in a copy
 //	wait    for news of any of the partitions, then again; at the end behind a barrier
 //
 // Invariants:
@@ -105,7 +105,7 @@ func doubtEmpty(results []Result, blind error) []Result {
 		return results
 	}
 	for i := range results {
-		if len(results[i].Batches) > 0 {
+		if results[i].Size() > 0 {
 			return results
 		}
 	}

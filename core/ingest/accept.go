@@ -26,7 +26,7 @@ func (g *Ingest) Add(ctx context.Context, in []Incoming) *Pending {
 	}
 	arrived, at := time.Now(), g.Trace.Here(ctx)
 	for i := range in {
-		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit, arrived: arrived, at: at}
+		it := item{pending: p, index: i, partition: in[i].Partition, batch: in[i].Batch, keeps: in[i].Keeps, appendMs: -1, transaction: in[i].Transaction, implicit: in[i].Implicit, arrived: arrived, at: at}
 		linger, refused := g.accept(ctx, &it)
 		if refused != nil {
 			p.resolve(i, *refused)
@@ -168,7 +168,7 @@ func (g *Ingest) rewrite(t *ledger.Topic, it *item, h record.Header) error {
 			if err != nil {
 				return err
 			}
-			it.batch, it.entry.Bytes = b, int64(len(b))
+			it.batch, it.keeps, it.entry.Bytes = b, 0, int64(len(b))
 		}
 	}
 	if topic.IsLogAppendTime(t) {

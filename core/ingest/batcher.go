@@ -14,6 +14,7 @@ type item struct {
 	index     int // in pending
 	partition record.TopicPartition
 	batch     []byte
+	keeps     int64 // memory that batch is a part of, together with others of pending; 0: its own
 	entry     ledger.Entry
 	appendMs  int64 // LogAppendTime, or -1
 

@@ -330,6 +330,22 @@ func (g *Ingest) store(ctx context.Context, f *flush) (err error) {
 		return fmt.Errorf("put segment %s of %d bytes: %w", id, f.size, err)
 	}
 	f.took = g.Now().Sub(start)
-	g.Cache.Fill(ledger.SegmentKey(id), cache.NewObject(f.body...))
+	g.Cache.Fill(ledger.SegmentKey(id), cache.NewObject(f.body...).Keeping(f.keeps()))
 	return nil
+}
+
+// keeps is how much memory the batches keep from being freed: the requests that they came in.
+func (f *flush) keeps() (bytes int64) {
+	seen := map[*Pending]bool{}
+	for i := range f.items {
+		it := &f.items[i]
+		switch {
+		case it.keeps == 0:
+			bytes += int64(len(it.batch))
+		case !seen[it.pending]:
+			seen[it.pending] = true
+			bytes += it.keeps
+		}
+	}
+	return bytes
 }

@@ -16,6 +16,8 @@ import (
 type Incoming struct {
 	Partition record.TopicPartition
 	Batch     []byte // v2; not copied, and kept by the cache: must never change again
+	// Keeps is how many bytes of memory Batch keeps from being freed: the request's, all batches of which are given to one Add. 0: its own.
+	Keeps int64
 	// Transaction is the transactional id of the request; "": none. Implicit: its transactional batches make their
 	// partitions members of the transaction (KIP-890), else the client has done so before.
 	Transaction string
