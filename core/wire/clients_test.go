@@ -63,6 +63,8 @@ func TestFranz_ProducesIdempotentlyAndReadsBackInOrder(t *testing.T) {
 			seen++
 		})
 	}
+	b.sessions.mu.Lock()
+	defer b.sessions.mu.Unlock()
 	if len(b.sessions.mu.byID) == 0 {
 		t.Error("the client had no fetch session")
 	}

@@ -134,7 +134,7 @@ func (c *conn) readAll() error {
 
 // accept parses a frame's header, and does phase one if it is a Produce. It owns the weight from here on.
 func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*request, error) {
-	r := &request{caller: caller{conn: c}, done: make(chan struct{}), arrived: time.Now(), size: len(frame)}
+	r := &request{caller: caller{conn: c, frame: len(frame)}, done: make(chan struct{}), arrived: time.Now()}
 	r.refund = func() {
 		if weight > 0 {
 			c.s.requests.Release(weight)
@@ -214,11 +214,11 @@ func (c *conn) answer(r *request) error {
 		c.answered(r, nil, 0)
 		return nil
 	}
-	frame := r.encode(a)
+	frame, size := r.encode(a)
 	if err := c.write(frame); err != nil {
 		return err
 	}
-	c.answered(r, a, len(frame))
+	c.answered(r, a, size)
 	return c.sasl.failed
 }
 

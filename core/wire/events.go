@@ -73,7 +73,7 @@ func reasonOf(err error) string {
 func (c *conn) answered(r *request, resp kmsg.Response, size int) {
 	code := firstError(resp)
 	if c.s.events.Answered != nil {
-		c.s.events.Answered(Answered{r.api.name(), code, time.Since(r.arrived), r.size, size})
+		c.s.events.Answered(Answered{r.api.name(), code, time.Since(r.arrived), r.frame, size})
 	}
 	if r.span.On() {
 		r.span.Number("messaging.kafka.error_code", int64(code))
@@ -107,6 +107,8 @@ func firstError(resp kmsg.Response) int16 {
 			}
 		}
 		return 0
+	case *fetchResponse:
+		return firstError(r.FetchResponse)
 	case *kmsg.FetchResponse:
 		for i := range r.Topics {
 			for k := range r.Topics[i].Partitions {
@@ -159,5 +161,5 @@ func (c *conn) traced(r *request) {
 	span.Text("client.address", host)
 	span.Text("firnlog.request", fmt.Sprintf("%d-%d", c.id, r.correlation))
 	span.Number("messaging.kafka.api_version", int64(r.version))
-	span.Number("request.bytes", int64(r.size))
+	span.Number("request.bytes", int64(r.frame))
 }

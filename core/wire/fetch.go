@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -29,7 +30,7 @@ import (
 // A partition with an error, or one that is sent elsewhere, is answered at once, with what
 // the others have by then.
 func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (kmsg.Response, error) {
-	resp := kmsg.NewPtrFetchResponse()
+	resp := &fetchResponse{FetchResponse: kmsg.NewPtrFetchResponse()}
 	resp.Version = req.Version
 	plan, code := s.sessions.plan(req)
 	if code != 0 {
@@ -49,7 +50,7 @@ func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (
 	served := map[fetchKey]bool{}
 	for i := range answers {
 		key, a := plan.wants[i].fetchKey, &answers[i]
-		if len(a.batches) > 0 {
+		if a.size > 0 {
 			served[key] = true
 		}
 		if plan.session != nil && !plan.session.tell(key, a) && plan.incremental {
@@ -62,9 +63,10 @@ func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (
 			at[topicKey] = n
 			t := kmsg.NewFetchResponseTopic()
 			t.Topic, t.TopicID = key.name, key.id
-			resp.Topics = append(resp.Topics, t)
+			resp.Topics, resp.batches = append(resp.Topics, t), append(resp.batches, nil)
 		}
 		resp.Topics[n].Partitions = append(resp.Topics[n].Partitions, a.encode(key.partition, req.IsolationLevel == 1))
+		resp.batches[n] = append(resp.batches[n], a.batches)
 	}
 	if plan.session != nil {
 		plan.session.rotate(served)
@@ -77,7 +79,8 @@ type fetchAnswer struct {
 	code                int16
 	high, stable, start record.Offset
 	aborted             []fetch.Aborted
-	batches             []byte
+	batches             net.Buffers // pieces that follow each other
+	size, held          int         // bytes of the batches, and of memory that they keep
 	preferred           int32
 }
 
@@ -85,10 +88,7 @@ func (a *fetchAnswer) encode(partition int32, committed bool) kmsg.FetchResponse
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.Partition, p.ErrorCode, p.PreferredReadReplica = partition, a.code, a.preferred
 	p.HighWatermark, p.LastStableOffset, p.LogStartOffset = int64(a.high), int64(a.stable), int64(a.start)
-	p.RecordBatches = a.batches
-	if p.RecordBatches == nil {
-		p.RecordBatches = []byte{} // null breaks older clients
-	}
+	p.RecordBatches = []byte{} // null breaks older clients
 	if committed {
 		p.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 	}
@@ -111,7 +111,7 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 	answers := make([]fetchAnswer, len(wants))
 	ask := fetch.Request{
 		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
-		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1, Reserve: held.reserve,
+		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1, Reserve: held.reserve, InPieces: true,
 	}
 	find, elsewhere := s.names(c), s.elsewhere(req)
 	var from []int // of each partition asked for, its place in wants
@@ -163,9 +163,14 @@ func (s *Server) locate(ctx context.Context, find *names, version int16, w fetch
 
 // fetched turns a result into an answer.
 func (s *Server) fetched(r *fetch.Result) fetchAnswer {
-	a := fetchAnswer{code: s.code(r.Err), high: r.HighWatermark, stable: r.LastStable, start: r.LogStart, aborted: r.Aborted, batches: r.Batches, preferred: -1}
+	a := fetchAnswer{code: s.code(r.Err), high: r.HighWatermark, stable: r.LastStable, start: r.LogStart, aborted: r.Aborted, preferred: -1}
 	if a.code != 0 {
-		a.batches, a.aborted = nil, nil
+		a.aborted = nil
+		return a
+	}
+	a.batches, a.size, a.held = r.Pieces, r.Size(), r.Held
+	if len(r.Batches) > 0 {
+		a.batches = net.Buffers{r.Batches}
 	}
 	return a
 }
@@ -215,7 +220,7 @@ func (s *Server) redirect(ctx context.Context, tp record.TopicPartition, node in
 func fit(held *share, answers []fetchAnswer) {
 	total := 0
 	for i := range answers {
-		total += len(answers[i].batches)
+		total += max(answers[i].size, answers[i].held)
 	}
 	if held.settle(total) {
 		return
@@ -223,20 +228,24 @@ func fit(held *share, answers []fetchAnswer) {
 	first := true
 	for i := range answers {
 		a := &answers[i]
-		if len(a.batches) == 0 {
+		if a.size == 0 {
 			continue
 		}
 		// Copies, so that the rest is not kept in memory by a slice of it.
-		a.batches = append([]byte(nil), firstBatch(a.batches, first)...)
+		one := firstBatch(a.batches, first)
+		a.batches, a.size, a.held = net.Buffers{one}, len(one), len(one)
 		first = false
 	}
 }
 
-// firstBatch cuts whole batches down to the first one, or to nothing.
-func firstBatch(b []byte, keep bool) []byte {
-	if !keep || len(b) < batchOverhead {
+// firstBatch copies the first one of whole batches, or none. Its head is in one piece.
+func firstBatch(b net.Buffers, keep bool) (one []byte) {
+	if !keep || len(b[0]) < batchOverhead {
 		return nil
 	}
-	size := int64(binary.BigEndian.Uint32(b[batchLengthAt:])) + batchOverhead
-	return b[:min(size, int64(len(b)))]
+	size := int(binary.BigEndian.Uint32(b[0][batchLengthAt:])) + batchOverhead
+	for _, piece := range b {
+		one = append(one, piece[:min(size-len(one), len(piece))]...)
+	}
+	return one
 }

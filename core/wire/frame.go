@@ -20,7 +20,6 @@ const (
 	parsedFactor = 64
 	// frameBytesMin is key, version and correlation id.
 	frameBytesMin = 8
-	writeChunk    = 256 << 10
 )
 
 // errFrame: what follows on this connection cannot be understood.
@@ -125,20 +124,4 @@ func (c *conn) isDraining() bool {
 	default:
 		return false
 	}
-}
-
-// write sends a response. Each chunk has a deadline of its own, so that a slow client that reads is
-// served, and one that does not is closed.
-func (c *conn) write(b []byte) error {
-	for len(b) > 0 {
-		if err := c.nc.SetWriteDeadline(time.Now().Add(c.s.settings.WriteTimeout)); err != nil {
-			return err
-		}
-		n, err := c.nc.Write(b[:min(len(b), writeChunk)])
-		if err != nil {
-			return fmt.Errorf("write response: %w", err)
-		}
-		b = b[n:]
-	}
-	return nil
 }

@@ -163,7 +163,7 @@ func (c *conn) readPreAuth() ([]byte, error) {
 }
 
 func (c *conn) preAuthRequest(frame []byte) error {
-	r := &request{caller: caller{conn: c}, done: make(chan struct{}), refund: func() {}, arrived: time.Now(), size: len(frame)}
+	r := &request{caller: caller{conn: c, frame: len(frame)}, done: make(chan struct{}), refund: func() {}, arrived: time.Now()}
 	defer r.drop()
 	if err := r.parseHeader(frame, c.s.apis); err != nil {
 		return err

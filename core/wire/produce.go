@@ -130,7 +130,7 @@ func (p *produce) place(ctx context.Context, find *names, t *ledger.Topic, err e
 	}
 	p.seen[tp] = true
 	p.slots = append(p.slots, slot{at: len(p.in)})
-	p.in = append(p.in, ingest.Incoming{Partition: tp, Batch: part.Records, Transaction: text(p.req.TransactionID), Implicit: p.req.Version >= 12})
+	p.in = append(p.in, ingest.Incoming{Partition: tp, Batch: part.Records, Keeps: int64(p.caller.frame), Transaction: text(p.req.TransactionID), Implicit: p.req.Version >= 12})
 }
 
 // Bytes of a record batch that the front end looks at; all else is ingest's to judge.

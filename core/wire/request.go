@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ type caller struct {
 	api     *api
 	client  string // client.id; "" when null
 	version int16
+	frame   int // bytes of the request
 	// release is run when the response has been written or given up.
 	release func()
 }
@@ -27,7 +27,6 @@ type request struct {
 	caller
 	correlation int32
 	arrived     time.Time
-	size        int // of its frame
 	span        tracing.Span
 	at          tracing.Link // where it stands; nil: it is not traced
 	body        []byte
@@ -115,33 +114,6 @@ func (r *request) parseBody() error {
 	}
 	r.body = nil
 	return nil
-}
-
-// encode gives the frame of a response. The header of ApiVersions is never flexible, so that a
-// client can read it before it knows which versions there are.
-func (r *request) encode(resp kmsg.Response) []byte {
-	b := make([]byte, 4, 256+batchBytes(resp))
-	b = binary.BigEndian.AppendUint32(b, uint32(r.correlation))
-	if resp.IsFlexible() && r.api.key != kmsg.ApiVersions {
-		b = append(b, 0)
-	}
-	b = resp.AppendTo(b)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
-}
-
-// batchBytes is how large the batches in a response are: growing a large one step by step would cost as much again.
-func batchBytes(resp kmsg.Response) (total int) {
-	f, ok := resp.(*kmsg.FetchResponse)
-	if !ok {
-		return 0
-	}
-	for i := range f.Topics {
-		for k := range f.Topics[i].Partitions {
-			total += len(f.Topics[i].Partitions[k].RecordBatches) + 128
-		}
-	}
-	return total
 }
 
 // giveBack returns the memory of the frame, once.

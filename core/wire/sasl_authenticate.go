@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -102,5 +103,5 @@ func (c *conn) rawStep(message []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.write(append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...))
+	return c.write(net.Buffers{append(binary.BigEndian.AppendUint32(nil, uint32(len(reply))), reply...)})
 }
