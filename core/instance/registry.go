@@ -71,6 +71,13 @@ func (r *Registry) Live() []Info {
 	return slices.Clone(Serving(r.mu.live))
 }
 
+// Everyone lists all instances that live, those that drain too.
+func (r *Registry) Everyone() []Info {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.mu.live)
+}
+
 // Run claims a node id, keeps it, and follows the others until ctx ends; then it leaves at once.
 func (r *Registry) Run(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {

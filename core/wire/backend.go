@@ -58,7 +58,10 @@ type Appender interface {
 
 // Cluster knows the live instances.
 type Cluster interface {
+	// Live are those that clients may be sent to.
 	Live() []instance.Info
+	// Everyone are these and those that drain: a client that still asks one of them must know its address.
+	Everyone() []instance.Info
 	Self() int32
 }
 

@@ -29,7 +29,7 @@ func (s *Server) describeCluster(ctx context.Context, c *caller, req *kmsg.Descr
 	if req.IncludeClusterAuthorizedOperations {
 		resp.ClusterAuthorizedOperations = c.clusterOperations(ctx)
 	}
-	for _, in := range live {
+	for _, in := range s.backend.Cluster.Everyone() {
 		b := kmsg.NewDescribeClusterResponseBroker()
 		at := in.Endpoint(c.conn.listener)
 		b.NodeID, b.Host, b.Port, b.Rack = in.Node, at.Host, at.Port, optional(in.Zone)

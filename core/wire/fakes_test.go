@@ -88,7 +88,9 @@ type fakeCluster struct {
 	live []instance.Info
 }
 
-func (f *fakeCluster) Live() []instance.Info {
+func (f *fakeCluster) Live() []instance.Info { return instance.Serving(f.Everyone()) }
+
+func (f *fakeCluster) Everyone() []instance.Info {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.live

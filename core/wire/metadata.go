@@ -31,11 +31,14 @@ import (
 //
 // Any instance serves any partition. The leader shown is the preferred one for the client's zone, a hint; each
 // listener shows the addresses that its own clients can reach. A topic made by this request is answered at once.
+//
+// An instance that drains leads nothing, but stays among the brokers: franz-go refreshes the two apart from each other, and a consumer
+// that still reads from a broker that it does not know the address of waits, up to 5 s, until it asks who leads.
 func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = req.Version
 	live := s.backend.Cluster.Live()
-	for _, in := range live {
+	for _, in := range s.backend.Cluster.Everyone() {
 		b := kmsg.NewMetadataResponseBroker()
 		at := in.Endpoint(c.conn.listener)
 		b.NodeID, b.Host, b.Port, b.Rack = in.Node, at.Host, at.Port, optional(in.Zone)

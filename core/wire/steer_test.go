@@ -2,6 +2,7 @@ package wire
 
 import (
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,4 +88,28 @@ func TestAwaitQuiet_WaitsForClientsThatStillCome(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestMetadata_WhatDrainsLeadsNothingAndIsStillABroker(t *testing.T) {
+	b := newBench(t)
+	b.topic(t, "a", 30)
+	leaves := node(2, "")
+	leaves.Draining = true
+	b.cluster.set(node(1, ""), leaves, node(3, ""))
+	got := ask[*kmsg.MetadataResponse](b.dial(t), metadataAll())
+	if len(got.Brokers) != 3 {
+		t.Errorf("%d brokers, want all three: clients still ask the one that leaves", len(got.Brokers))
+	}
+	for _, p := range got.Topics[0].Partitions {
+		if p.Leader == 2 || slices.Contains(p.Replicas, 2) {
+			t.Errorf("partition %d: leader %d of %v", p.Partition, p.Leader, p.Replicas)
+		}
+	}
+	for _, group := range []string{"a", "b", "c", "d", "e", "f"} {
+		req := kmsg.NewPtrFindCoordinatorRequest()
+		req.Version, req.CoordinatorKey = 3, group
+		if got := ask[*kmsg.FindCoordinatorResponse](b.dial(t), req); got.NodeID == 2 || got.ErrorCode != 0 {
+			t.Errorf("coordinator of %s: %d, error %d", group, got.NodeID, got.ErrorCode)
+		}
+	}
 }
