@@ -109,6 +109,7 @@ func (c *devCommand) Run(ctx context.Context) error {
 
 // serve runs a broker on etcd and the store that s has already.
 func serve(ctx context.Context, s broker.Settings, endpoints []string, access *config.EtcdAccess) error {
+	limitMemory(&s.Serving)
 	kv, err := dialEtcd(endpoints, access)
 	if err != nil {
 		return err

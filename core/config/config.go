@@ -50,6 +50,7 @@ type Serving struct {
 	IngestMemory Bytes `name:"ingest-memory" env:"FIRNLOG_INGEST_MEMORY" default:"128MiB" help:"Bytes of batches on their way to the object store; producers wait when it is full."`
 	HotCache     Bytes `name:"hot-cache" env:"FIRNLOG_HOT_CACHE" default:"128MiB" help:"Memory for segments that were just written or are read at the tail."`
 	ColdCache    Bytes `name:"cold-cache" env:"FIRNLOG_COLD_CACHE" default:"64MiB" help:"Memory for segments that are read from the past."`
+	MemoryLimit  Bytes `name:"memory-limit" env:"FIRNLOG_MEMORY_LIMIT" default:"0" help:"Memory near which garbage is collected more often; no hard limit. 0: --ingest-memory, --hot-cache, --cold-cache and 128MiB together. GOMEMLIMIT goes before it."`
 	SettleBytes  Bytes `name:"settle-bytes" env:"FIRNLOG_SETTLE_BYTES" default:"96MiB" help:"What maintenance settles at a time, and the size of settled objects, about. It takes some twice that of memory; smaller objects cost more requests."`
 	CompactKeys  Bytes `name:"compact-keys" env:"FIRNLOG_COMPACT_KEYS" default:"64MiB" help:"Memory for the keys that one pass of log compaction knows, 24 bytes each. More keys than fit take more passes."`
 	Uploads      int   `name:"uploads" env:"FIRNLOG_UPLOADS" default:"4" help:"Segments written at a time."`
