@@ -103,6 +103,9 @@ func Draw(seed uint64) Settings {
 	s.MemoryMax = []int64{1 << 20, 1 << 20, int64(1000 + dm.below(10_000))}[dm.below(3)]
 	s.Corrupt, s.Upgrade = .03, dm.chance(.1)
 	s.Aging = drawAging(seed)
+	if dj := throw(seed, "jumps", 0, 0, ""); dj.chance(.05) {
+		s.ProducerExpiry = 30 * time.Minute // so that clocks may jump by twenty (weather.go)
+	}
 	s.stretch(drawStretch(seed))
 	return s
 }

@@ -28,11 +28,20 @@ func (w *world) weather(d *dice) {
 			far = -far
 		}
 		w.mu.Lock()
+		if w.mu.jumps+far.Abs() > jumpsMax(&w.Settings) {
+			far = 0
+		}
 		w.mu.jumps += far.Abs()
 		w.mu.Unlock()
-		w.pick(d).jump(far)
+		if far != 0 {
+			w.pick(d).jump(far)
+		}
 	}
 }
+
+// jumpsMax is how far clocks jump, all together. Producers are forgotten by clocks, once the floor has come as far: clocks that jump by more than
+// that, ten minutes at least, are not promised anything (a day of them, with what brokers are set to).
+func jumpsMax(s *Settings) time.Duration { return max(10*time.Minute, s.ProducerExpiry) - s.Lag - time.Minute }
 
 // zones that instances are spread over.
 const zones = 2
