@@ -18,7 +18,7 @@ bench: stack-tools apache-kafka ## firnlog beside Apache Kafka and Tansu: writes
 
 # Only what is listed here is compared: benchmarks of hot paths, which do no I/O.
 GUARD_BASE ?= HEAD~1
-GUARD_PACKAGES := ./core/record ./core/segment ./core/ledger
+GUARD_PACKAGES := ./core/record ./core/segment ./core/ledger ./core/ingest ./core/fetch ./core/wire
 .PHONY: bench-guard
 bench-guard: ## hot paths beside the commit before, in turns: fails at 1.3 times the time or one more allocation (GUARD_BASE=commit)
 	@base=$$(mktemp -d) && trap "git worktree remove --force $$base" EXIT && git worktree add -q --detach $$base $(GUARD_BASE) && \

@@ -126,7 +126,7 @@ func (t *part) appendTo(out []byte, n int) []byte {
 // pieces refers to what may be referred to, and copies the rest into one buffer.
 func (c *choice) pieces(objects map[*cache.Object]bool) (out [][]byte, copied int) {
 	buffer := make([]byte, 0, c.copies(objects)) // never grows: pieces point into it
-	done := 0                                  // of the buffer
+	done := 0                                    // of the buffer
 	flush := func() {
 		if len(buffer) > done {
 			out = append(out, buffer[done:len(buffer):len(buffer)])

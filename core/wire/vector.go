@@ -94,6 +94,11 @@ func splice(b, marker []byte, large []net.Buffers, compact bool) (frame net.Buff
 	if compact {
 		prefix = 1
 	}
+	pieces := len(large) + 1
+	for _, batches := range large {
+		pieces += len(batches)
+	}
+	frame = make(net.Buffers, 0, pieces)
 	fields := make([]byte, 0, len(b)+binary.MaxVarintLen32*len(large)) // never grows: the pieces point into it
 	for _, batches := range large {
 		at := bytes.Index(b, marker)

@@ -52,21 +52,39 @@ func TestEncode_LargeBatchesAreNotCopied(t *testing.T) {
 func TestEncode_AllocatesNothingForTheBytesOfBatches(t *testing.T) {
 	r := &request{caller: caller{api: &api{key: kmsg.Fetch}}}
 	count := func(pieces, size int) float64 {
-		resp := &fetchResponse{FetchResponse: kmsg.NewPtrFetchResponse()}
-		resp.Version = 12
-		topic := kmsg.NewFetchResponseTopic()
-		topic.Partitions = append(topic.Partitions, kmsg.NewFetchResponseTopicPartition())
-		var batches net.Buffers
-		for range pieces {
-			batches = append(batches, make([]byte, size))
-		}
-		resp.Topics, resp.batches = []kmsg.FetchResponseTopic{topic}, [][]net.Buffers{{batches}}
+		resp := evenFetchResponse(1, pieces, size)
 		return testing.AllocsPerRun(20, func() { r.encode(resp) })
 	}
 	few, large, many := count(2, vectorBytesMin), count(2, 1<<20), count(1000, vectorBytesMin)
 	if large > few || many > few+2 {
 		t.Errorf("%v allocations for two pieces, %v for two large ones, %v for a thousand", few, large, many)
 	}
+}
+
+func BenchmarkHotEncodeFetch(b *testing.B) {
+	r, resp := &request{caller: caller{api: &api{key: kmsg.Fetch}}}, evenFetchResponse(12, 32, 32<<10)
+	b.SetBytes(12 * 32 * 32 << 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		r.encode(resp)
+	}
+}
+
+// evenFetchResponse has so many partitions, each with so many pieces of a size.
+func evenFetchResponse(partitions, pieces, size int) *fetchResponse {
+	resp := &fetchResponse{FetchResponse: kmsg.NewPtrFetchResponse(), batches: [][]net.Buffers{nil}}
+	resp.Version = 12
+	topic := kmsg.NewFetchResponseTopic()
+	for range partitions {
+		topic.Partitions = append(topic.Partitions, kmsg.NewFetchResponseTopicPartition())
+		var batches net.Buffers
+		for range pieces {
+			batches = append(batches, make([]byte, size))
+		}
+		resp.batches[0] = append(resp.batches[0], batches)
+	}
+	resp.Topics = []kmsg.FetchResponseTopic{topic}
+	return resp
 }
 
 // joined is the response with its batches in it.
