@@ -245,7 +245,7 @@ func (w *world) idempotent(ctx context.Context, number int) {
 			continue
 		}
 		if n == 0 && d.chance(.01) {
-			wait(ctx, d.between(time.Second, w.ProducerExpiry+w.long(5*time.Second))) // it falls silent
+			wait(ctx, d.between(time.Second, min(w.ProducerExpiry, w.long(28*time.Second))+w.long(5*time.Second))) // it falls silent
 		}
 		if n < s.window {
 			b := w.newBatch(s.tp, &record.Sequence{Producer: s.id, Epoch: s.epoch, First: s.mu.next})
