@@ -25,6 +25,7 @@ var (
 // TestMain: histories are short-lived garbage.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(3 << 30)
 	os.Exit(m.Run())
 }
 
