@@ -74,5 +74,27 @@ func placed(ops []Op, batches []batch) (out []call) {
 			out = append(out, call{Op: o, rank: rank})
 		}
 	}
+	return telling(out)
+}
+
+// telling leaves out reads that say nothing: a batch that is there stays there, and so do all before it, so what a read brought is implied by any
+// that ended sooner and brought more.
+func telling(calls []call) (out []call) {
+	var reads []call
+	for _, c := range calls {
+		if c.Kind == Read {
+			reads = append(reads, c)
+		} else {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(reads, func(a, b call) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(b.rank, a.rank)) })
+	seen := -1
+	for _, r := range reads {
+		if r.rank > seen {
+			seen = r.rank
+			out = append(out, r)
+		}
+	}
 	return out
 }
