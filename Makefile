@@ -223,6 +223,10 @@ system-packages:
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	[ -z "$$missing" ] || { echo "installing$$missing"; apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
+.PHONY: docs-metrics
+docs-metrics: ## write docs/METRICS.md from the code
+	go test ./core/telemetry -run TestDocument -count=1 -update
+
 include tests/clients/clients.mk
 include tests/ui/ui.mk
 include tests/rest/rest.mk

@@ -9,7 +9,17 @@ infra-check: system-packages ## cfn-lint on the AWS templates, schemas on the Ku
 	@$(MAKE) -s $(INFRA_CACHE)/python/installed
 	$(INFRA_CACHE)/python/bin/cfn-lint --regions us-east-1 eu-central-1 --ignore-checks W3002 --non-zero-exit-code warning --template infra/sam/*.yaml
 	$(INFRA_CACHE)/python/bin/kubernetes-validate --strict --quiet $$(ls infra/kustomize/*/*.yaml | grep -v /kustomization.yaml)
+	@$(MAKE) -s $(INFRA_CACHE)/promtool
+	$(INFRA_CACHE)/promtool check rules infra/prometheus/alerts.yaml
+	$(INFRA_CACHE)/promtool test rules infra/prometheus/alerts_test.yaml
 	go test ./infra
+
+# promtool alone, out of Debian's package: Prometheus itself is not installed.
+$(INFRA_CACHE)/promtool:
+	@echo "fetching promtool"
+	@mkdir -p $(@D) && rm -rf $(@D)/prometheus && mkdir $(@D)/prometheus
+	cd $(@D)/prometheus && apt-get update -qq && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
+	@cp $(@D)/prometheus/usr/bin/promtool $@ && rm -rf $(@D)/prometheus
 
 $(INFRA_CACHE)/python/installed: infra/requirements.txt
 	@echo "installing cfn-lint and kubernetes-validate"
