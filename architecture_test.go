@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"core/wire", "core/rest", "core/deliver"},
 	{"core/consume"},
 	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill", "core/fork"},
-	{"core/group", "core/txn", "core/topic"},
+	{"core/group", "core/txn", "core/topic", "core/upgrade"},
 	{"core/upkeep", "core/settle", "core/backup"},
 	{"core/amend", "core/sweep"},
 	{"core/reference"},

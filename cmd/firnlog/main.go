@@ -3,10 +3,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -25,28 +23,8 @@ type commands struct {
 	Topic   topicCommands  `cmd:"" help:"List, make, show, delete and fork topics of a running cluster."`
 	Stack   stackCommands  `cmd:"" help:"Run everything on this machine as it runs in a cloud: MinIO, etcd, brokers, the functions, a queue."`
 	User    userCommands   `cmd:"" help:"Add, list and remove users, in etcd."`
-	Version versionCommand `cmd:"" help:"Print the version."`
-}
-
-type versionCommand struct{}
-
-// Run prints what this binary was built from.
-func (versionCommand) Run() error {
-	fmt.Println("firnlog " + version())
-	return nil
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(len(s.Value), 12)]
-		}
-	}
-	return info.Main.Version
+	Upgrade upgradeCommand `cmd:"" help:"Raise the format of a cluster's records to that of this build, once every instance runs it."`
+	Version versionCommand `cmd:"" help:"Print version, commit and format."`
 }
 
 func main() {

@@ -27,6 +27,7 @@ import (
 	"github.com/firnlog/firnlog/core/group/relay"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/rest"
 	"github.com/firnlog/firnlog/core/stream"
@@ -123,7 +124,7 @@ func New(s Settings) (*Broker, error) {
 	b.cache = cache.New(int64(s.HotCache), int64(s.ColdCache))
 	b.instances = instance.New(instance.Settings{
 		KV: s.KV, Keys: keys, Now: time.Now, Log: s.Log.With("part", "instances"), TTL: instanceTTL,
-		Self: instance.Info{Key: b.security.peers.Public(), Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC()},
+		Self: instance.Info{Key: b.security.peers.Public(), Node: s.NodeID, Endpoints: endpoints, HTTP: b.http.Addr().String(), Zone: s.Zone, Version: s.Version, Started: time.Now().UTC(), FormatNewest: ledger.FormatVersion},
 	})
 	b.watchers(keys)
 	b.groups = b.coordinator(keys)

@@ -55,7 +55,7 @@ type sending struct {
 // newSending makes the record: it names all segments of the group, under the id of the first.
 func newSending(g *Ingest, group []*flush) *sending {
 	s := &sending{flushes: group, id: group[0].id, format: group[0].format, started: g.Now()}
-	c := &ledger.Commit{}
+	c := &ledger.Commit{Version: ledger.RecordVersion(s.format)}
 	s.smallest = coordination.MarkOf(group[0].id)
 	for i, f := range group {
 		s.smallest = min(s.smallest, coordination.MarkOf(f.id))

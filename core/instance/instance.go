@@ -29,6 +29,8 @@ type Info struct {
 	Zone    string    `json:"zone,omitempty"`
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
+	// FormatNewest is the newest format of records that the build knows; 0: it is of before there was another one than 1.
+	FormatNewest int `json:"formatNewest,omitempty"`
 	// Draining: it is about to leave, and clients shall go elsewhere. It still serves those that come.
 	Draining bool `json:"draining,omitempty"`
 }

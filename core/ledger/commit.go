@@ -27,6 +27,7 @@ const CommitBytesMax = 512 << 10
 //	markers   n, then each: see appendMarker
 //	expiries  n, then each: topic n (index), partition n, producer n, revision n
 type Commit struct {
+	Version  byte // of the record, where it is written; 0: FormatOldest
 	Segments []SegmentRef
 	Runs     []Run
 	Markers  []Marker
@@ -94,11 +95,9 @@ func (c *Commit) Partitions(fn func(record.TopicPartition)) {
 	}
 }
 
-const commitVersion = 1
-
 // Encode gives the value of the commit's key.
 func (c *Commit) Encode() []byte {
-	b := []byte{commitVersion}
+	b := []byte{max(c.Version, FormatOldest)}
 	b = binary.AppendUvarint(b, uint64(len(c.Segments)))
 	for _, s := range c.Segments {
 		b = append(b, s.ID[:]...)
@@ -183,7 +182,7 @@ const EntryBytesMax = 16 + 5 + 5 + 5 + 10 + 5 + 1 + 10 + 10 + 10 + 10 + 3 + 5 + 
 // DecodeCommit reads the value of a commit's key. ErrFormat: its version is not known here.
 func DecodeCommit(value []byte) (*Commit, error) {
 	r := &reader{b: value}
-	if v := r.byte(); r.err == nil && v != commitVersion {
+	if v := r.byte(); r.err == nil && !knows(v) {
 		return nil, fmt.Errorf("decode commit: version %d: %w", v, ErrFormat)
 	}
 	c := &Commit{}

@@ -8,8 +8,10 @@ import (
 	"github.com/firnlog/firnlog/coordination"
 )
 
-// FormatVersion is the version of all records under log/ that this build folds by.
-const FormatVersion = 1
+// A build knows the versions of records under log/ from FormatOldest to FormatVersion (format_version.go). What a cluster's instances
+// write is the version in force, which stands in log/format: that of the build which created the cluster, until an operator raises it
+// (core/upgrade). So builds of two versions serve side by side before it is raised, and the newer one can be taken back.
+const FormatOldest = 1
 
 // Errors of the ledger.
 var (
@@ -42,10 +44,22 @@ func DecodeFormat(value []byte) (Format, error) {
 	if err := json.Unmarshal(value, &f); err != nil {
 		return f, fmt.Errorf("decode format: %w", err)
 	}
-	if f.Version != FormatVersion {
-		return f, fmt.Errorf("the cluster's format is version %d, this build knows %d: %w", f.Version, FormatVersion, ErrFormat)
+	if f.Version < FormatOldest || f.Version > FormatVersion {
+		return f, fmt.Errorf("the cluster's format is version %d, this build knows %d to %d: %w", f.Version, FormatOldest, FormatVersion, ErrFormat)
 	}
 	return f, nil
+}
+
+// knows says whether this build knows records of a version.
+func knows(version byte) bool { return version >= FormatOldest && version <= FormatVersion }
+
+// RecordVersion is the version of records that are written while log/format has this value.
+func RecordVersion(format []byte) byte {
+	f, err := DecodeFormat(format)
+	if err != nil {
+		return FormatOldest // its transaction will be refused
+	}
+	return byte(f.Version)
 }
 
 // Creation is the transaction that brings a cluster into being: format, floor and stamp together,

@@ -136,7 +136,7 @@ func (r *Restore) compose() error {
 		return fmt.Errorf("draw an era: %w", err)
 	}
 	// What the old era was answerable for, the new one is: it knows all of its references.
-	r.format = ledger.Format{Version: ledger.FormatVersion, Era: era.String(), Since: st.since}.Encode()
+	r.format = ledger.Format{Version: st.version, Era: era.String(), Since: st.since}.Encode()
 	for _, t := range st.ledger.Topics() {
 		r.put(r.keys.Topic(t.Name), t.Encode())
 		r.Report.Topics++

@@ -24,6 +24,7 @@ var errUnreadable = errors.New("backup cannot be read")
 type state struct {
 	root    backup.Root
 	ledger  *ledger.Ledger
+	version int // of the format that was in force
 	since   coordination.Mark
 	through coordination.Revision
 	stamp   coordination.Mark
@@ -45,7 +46,7 @@ func (r *Restore) load(ctx context.Context, id ulid.ULID) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backup %s: %w", id, err)
 	}
-	st := &state{root: root, since: format.Since, through: root.Revision, stamp: root.Stamp, floor: root.Floor, others: map[string][]byte{},
+	st := &state{root: root, version: format.Version, since: format.Since, through: root.Revision, stamp: root.Stamp, floor: root.Floor, others: map[string][]byte{},
 		starts: map[record.TopicPartition]record.Offset{}, named: map[ulid.ULID]bool{}, deleted: map[record.TopicID]bool{}, born: map[record.TopicID]coordination.Revision{}}
 	loader := ledger.NewLoader(r.keys)
 	done := 0

@@ -55,6 +55,9 @@ func NewProcess(t testing.TB, name, path string, env []string, args ...string) *
 	return p
 }
 
+// Use makes it another program, with the same arguments, from the next start on.
+func (p *Process) Use(path string) { p.path = path }
+
 // Start runs the program.
 func (p *Process) Start() {
 	p.t.Helper()
