@@ -86,6 +86,17 @@ func TestFetch_PiecesAreWhatACopyWouldBe(t *testing.T) {
 		if !referred {
 			t.Error("nothing was referred to")
 		}
+		for _, key := range f.Objects() {
+			stored, err := f.Disk.Get(t.Context(), key, 0, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, in := range []*coretest.Instance{f.a, f.b} {
+				if o, ok := in.Cache.Lookup(key); !ok || !bytes.Equal(bytes.Join(o.Range(0, o.Size()), nil), stored) {
+					t.Errorf("%s: %s in the cache is not what is stored", in.Name, key)
+				}
+			}
+		}
 	})
 }
 
