@@ -84,19 +84,19 @@ func (o *outcome) note(err error) {
 	}
 }
 
-func (o *outcome) read() (err error, failing time.Duration) { //nolint:revive // the error is a value here
+func (o *outcome) read() (failing time.Duration, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.mu.err != nil {
 		failing = time.Since(o.mu.failing)
 	}
-	return o.mu.err, failing
+	return failing, o.mu.err
 }
 
 // run looks from time to time, so that since is right though nobody asks, and finds out when the store is back.
 func (h *health) run(ctx context.Context) error {
 	for {
-		if err, _ := h.store.read(); err != nil {
+		if _, err := h.store.read(); err != nil {
 			probe, cancel := context.WithTimeout(ctx, readyTimeout)
 			_, err := h.b.Store.Get(probe, probeKey, 0, 1)
 			cancel()
@@ -104,7 +104,7 @@ func (h *health) run(ctx context.Context) error {
 				h.store.note(err)
 			}
 		}
-		barrier, _ := h.barrier.read()
+		_, barrier := h.barrier.read()
 		h.look(barrier)
 		if err := pause.For(ctx, healthEvery); err != nil {
 			return err
@@ -189,7 +189,7 @@ func unless(well bool, message string) error {
 
 // storeError: a failure now and then is repeated and hurts nobody.
 func (h *health) storeError() error {
-	err, failing := h.store.read()
+	failing, err := h.store.read()
 	if err == nil || failing < storeFailing {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (h *health) storeError() error {
 }
 
 func (h *health) storeHint() string {
-	if err, failing := h.store.read(); err != nil && failing < storeFailing {
+	if failing, err := h.store.read(); err != nil && failing < storeFailing {
 		return "the last request failed: " + err.Error()
 	}
 	return ""

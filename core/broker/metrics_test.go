@@ -55,8 +55,10 @@ func TestMetrics_AreTheCatalogsAndCountWhatClientsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	client.PollFetches(t.Context())
-	if res, err := http.Get(b.http + "/topics/no-such-topic"); err != nil || res.StatusCode != http.StatusNotFound || res.Header.Get("X-Request-Id") == "" {
-		t.Fatal(res, err)
+	for sent, want := range map[string]string{"": "", "mine-1": "mine-1", "two words": "", strings.Repeat("x", 65): ""} {
+		if got := requestID(t, b, sent); want != "" && got != want || got == "" || want == "" && got == sent {
+			t.Errorf("id %q was answered with %q", sent, got)
+		}
 	}
 	text := ""
 	for _, c := range []struct {
@@ -95,6 +97,22 @@ func TestMetrics_AreTheCatalogsAndCountWhatClientsDo(t *testing.T) {
 	if len(families) > 0 {
 		t.Errorf("not in the catalog: %v", families)
 	}
+}
+
+// requestID asks for what is not there, and gives the id that the answer has.
+func requestID(t *testing.T, b *running, sent string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.http+"/topics/no-such-topic", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Request-Id", sent)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.Header.Get("X-Request-Id")
 }
 
 func TestMetrics_TopicsOfStrangersDoNotMakeSeriesWithoutEnd(t *testing.T) {
