@@ -36,7 +36,7 @@ var layers = [][]string{
 	{"core/ledger"},
 	{"core/segment"},
 	{"core/record"},
-	{"core/acl"},
+	{"core/acl", "core/quota"},
 	{"core/auth"},
 	{"core/config", "core/telemetry", "core/tracing", "core/rule", "core/pause"},
 	{"localstack"},

@@ -34,6 +34,7 @@ import (
 //	groups/<group>/pending/<id>     offsets that an open transaction will commit (JSON; core/group)  group, txn
 //	users/<name>                    credentials of a user, salted (JSON; core/auth)         admin
 //	acls/<id>                       one ACL, under a hash of what it says (JSON; core/acl)  admin
+//	quotas/<id>                     limits of a user, client id or address, under a hash of whom they are for (JSON; core/quota)  admin
 //	pepper                          random bytes that salts of unknown users are made from  admin
 //
 // <group>, <member>, the <name> of users and the <id> of transactions are escaped as in the path of a URL, since they may be any text: "/" is %2F.
