@@ -68,6 +68,11 @@ test-faults: stack-tools ## clients of three libraries while brokers, etcd and M
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 24h -v -run 'TestFaults$$' ./tests/faults -args -episodes=$(EPISODES) -results=$(FAULTS) -commit=$$(git rev-parse --short HEAD) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
+ROUNDS ?= 5
+.PHONY: test-rolling
+test-rolling: stack-tools build ## rolling restarts of three brokers under load: no client may notice (make test-rolling ROUNDS=n, some 25 s each)
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 2h -v -run 'TestRolling' ./tests/stack -args -rounds=$(ROUNDS) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers
 	go test -tags stack -count=1 -timeout 10m -v ./tests/differential | grep -v '^=== '; exit $${PIPESTATUS[0]}
@@ -232,6 +237,7 @@ include tests/ui/ui.mk
 include tests/rest/rest.mk
 include infra/infra.mk
 include bench/bench.mk
+include infra/release.mk
 
 # Lambda's functions as it takes them: one zip each with a program for arm64 called bootstrap. The layout is reproducible, so that an
 # unchanged function is an unchanged zip.
