@@ -4,17 +4,15 @@ VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
 RELEASE := dist/release
-CYCLONEDX_VERSION ?= v1.9.0
 GOVULNCHECK_VERSION ?= v1.1.4
 
+# The SBOM is made of what each program says of itself (go version -m): no other tool is needed.
 .PHONY: release
-release: release-binaries $(TOOLS)/cyclonedx-gomod ## dist/release: firnlog for linux and darwin on amd64 and arm64, functions, SBOM, Dockerfile, SHA256SUMS (make release VERSION=v1.2.3)
+release: release-binaries ## dist/release: firnlog for linux and darwin on amd64 and arm64, functions, SBOMs, Dockerfile, SHA256SUMS (make release VERSION=v1.2.3)
 	GOFLAGS=-buildvcs=false $(MAKE) -s package
 	cp $(patsubst %,dist/%.zip,$(FUNCTIONS)) infra/Dockerfile $(RELEASE)/
-	@for p in $(PLATFORMS); do \
-		cyclonedx-gomod bin -json -noserial -version "$(VERSION)" -output $(RELEASE)/firnlog-$${p/\//-}.cdx.json $(RELEASE)/firnlog-$${p/\//-} || exit 1; \
-		python3 infra/release_sbom.py $(RELEASE)/firnlog-$${p/\//-}.cdx.json || exit 1; \
-	done
+	@for p in $(patsubst %,$(RELEASE)/firnlog-%,$(subst /,-,$(PLATFORMS))); do python3 infra/release_sbom.py $$p "$(VERSION)" > $$p.cdx.json || exit 1; done
+	@for f in $(FUNCTIONS); do python3 infra/release_sbom.py dist/$$f/bootstrap "$(VERSION)" > $(RELEASE)/$$f.cdx.json || exit 1; done
 	cd $(RELEASE) && rm -f SHA256SUMS && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: release-binaries
@@ -31,9 +29,6 @@ release-binaries:
 .PHONY: release-check
 release-check: ## the release of HEAD built twice, in two folders and with two caches, must be the same bytes (PLATFORMS=linux/amd64 for one of them)
 	infra/release_check.sh "$(VERSION)" "$(REVISION)" "$(PLATFORMS)"
-
-$(TOOLS)/cyclonedx-gomod:
-	GOBIN=$(TOOLS) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 
 $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
