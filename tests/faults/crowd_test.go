@@ -255,7 +255,7 @@ func pause(ctx context.Context, most time.Duration) bool {
 func (c *crowd) awaitGetsOn(t testing.TB, since time.Duration) map[string]time.Duration {
 	t.Helper()
 	took := map[string]time.Duration{}
-	harness.Await(t, 2*time.Minute, "all clients get on", func() (still error) {
+	harness.Await(t, getsOnMax, "all clients get on", func() (still error) {
 		for _, library := range c.libraries {
 			if took[library] != 0 {
 				continue

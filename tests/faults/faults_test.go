@@ -22,7 +22,7 @@ var (
 	episodesFlag  = flag.Int("episodes", 0, "how many episodes of TestFaults; 0: it is left to make test-faults")
 	resultsFlag   = flag.String("results", "", "file to which judged runs are added, and whose totals are printed")
 	commitFlag    = flag.String("commit", "?", "what is under test, for that file")
-	onlyFlag      = flag.String("only", "", "only faults whose name contains this")
+	onlyFlag      = flag.String("only", "", "only faults whose names contain this, or one of several with | between them")
 	librariesFlag = flag.String("libraries", franz+","+librdkafka+","+java, "whose clients there are")
 	seedFlag      = flag.Uint64("seed", uint64(time.Now().UnixNano()), "which faults, of which processes, in which order")
 )
@@ -37,15 +37,24 @@ func TestFaults(t *testing.T) {
 	if *episodesFlag == 0 {
 		return
 	}
-	run(t, slices.DeleteFunc(faults(), func(f fault) bool { return !strings.Contains(f.name, *onlyFlag) }), *episodesFlag)
+	run(t, slices.DeleteFunc(faults(), func(f fault) bool { return !named(f.name, *onlyFlag) }), *episodesFlag)
+}
+
+// named says that a name contains one of some texts with | between them.
+func named(name, texts string) bool {
+	return slices.ContainsFunc(strings.Split(texts, "|"), func(text string) bool { return strings.Contains(name, text) })
 }
 
 func run(t *testing.T, list []fault, episodes int) {
+	libraries := strings.Split(*librariesFlag, ",")
+	impossible := func(f fault) bool { return !f.possible(libraries) }
+	list = slices.DeleteFunc(list, impossible)
 	r := rand.New(rand.NewPCG(*seedFlag, 0))
 	t.Logf("seed %d", *seedFlag)
-	s := newStage(t)
-	n := &nemesis{stage: s, crowd: newCrowd(t, s.seeds(), strings.Split(*librariesFlag, ","))}
+	s := newStage(t, slices.ContainsFunc(list, fault.needsClocks))
+	n := &nemesis{stage: s, crowd: newCrowd(t, s.seeds(), libraries), list: slices.DeleteFunc(faults(), impossible)}
 	stop, end := n.begin()
+	s.clients = n.foreign
 	defer end()
 	defer stop()
 	n.awaitGetsOn(t, 0)
@@ -62,28 +71,28 @@ func run(t *testing.T, list []fault, episodes int) {
 		lasts(rand.N(time.Second))
 	}
 	stop()
-	report := n.judge(t, end)
-	if !report.Good() {
+	report, logs := n.judge(t, end)
+	if !report.Good() || len(logs.Wrong) > 0 {
 		path := filepath.Join(os.TempDir(), fmt.Sprint("faults-", *seedFlag, ".jsonl"))
 		t.Logf("the history is in %s: %v", path, n.keep(path))
 	}
-	run := judged{When: time.Now().UTC().Format(time.RFC3339), Commit: *commitFlag, Seed: *seedFlag, Seconds: int(n.Now().Seconds()), Libraries: n.libraries, Episodes: n.episodes}
+	run := judged{When: time.Now().UTC().Format(time.RFC3339), Commit: *commitFlag, Seed: *seedFlag, Seconds: int(n.Now().Seconds()), Libraries: n.libraries, Episodes: n.episodes, Linear: logs, Load: n.loads}
 	run.count(report)
 	all, err := tally(*resultsFlag, run)
 	if err != nil {
 		t.Error(err)
 	}
-	t.Logf("%v: %v\n%s", n.Now().Round(time.Second), report, tables(all))
+	t.Logf("%v: %v; linearizable: %v\n%s\n%s", n.Now().Round(time.Second), report, logs, runsTable(all), recoveryTable(all))
 }
 
 // judge waits until transactions that clients left behind have timed out and the transformers have come to the end, reads
-// everything through brokers that have nothing in memory, and checks the history.
-func (n *nemesis) judge(t *testing.T, end func()) *queues.Report {
+// everything through brokers that have nothing in memory, and checks the history, with two checkers that have nothing in common.
+func (n *nemesis) judge(t *testing.T, end func()) (*queues.Report, linearity) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	lasts(time.Second) // what plain producers gave up comes to its end
-	harness.Await(t, time.Minute, "no transaction is open", func() error { return n.closed(ctx) })
+	harness.Await(t, 3*time.Minute, "no transaction is open", func() error { return n.closed(ctx) })
 	if err := n.last(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +107,14 @@ func (n *nemesis) judge(t *testing.T, end func()) *queues.Report {
 			t.Fatal(err)
 		}
 	}
-	report := queues.Check(&queues.History{Ops: n.Ops(), Drained: n.inputKeys()})
+	history := &queues.History{Ops: n.Ops(), Drained: n.inputKeys()}
+	report, logs := queues.Check(history), shared(history, linearMax)
+	for _, wrong := range logs.Wrong {
+		t.Error(wrong)
+	}
 	for _, f := range report.Findings {
 		t.Error(f)
 	}
 	n.stage.fsck()
-	return report
+	return report, logs
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,14 +18,30 @@ import (
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
-// foreign is a program with the clients of another library. What they do comes as JSON lines, one an operation.
+// foreign is a program with the clients of another library. It may be killed, and run again.
 type foreign struct {
-	*harness.Talk
 	c       *crowd
 	library string
-	over    map[string]chan struct{} // by the word that ends them
+	base    int // of the values of the next run
+	life    *life
+}
+
+// life is one run of a program. What the clients do comes as JSON lines: one before an operation sends anything, one before it asks for a
+// commit, and one with its end. So whoever is killed leaves nothing behind that the history does not know.
+type life struct {
+	*harness.Talk
+	*foreign
+	over  map[string]chan struct{} // by the word that ends them
+	heard chan struct{}            // closed when all that it said is known
 	// Process numbers are the program's own: these are the history's.
 	processes map[int]int
+	begun     map[operation]*line // that have not ended
+}
+
+// operation is the name of one.
+type operation struct {
+	process int
+	start   int64
 }
 
 // foreignKinds are the clients of each program. Their names follow that of the library.
@@ -46,6 +61,7 @@ type line struct {
 	Process                          int
 	Start, Ending, End               int64 // ns of CLOCK_MONOTONIC
 	Transaction, Uncommitted, Polled bool
+	Begun                            bool // it has not ended: what it is if nothing more comes
 	Steps                            []foreignStep
 	Keys                             []foreignKey
 }
@@ -85,88 +101,124 @@ func monotonic(t testing.TB) int64 {
 	return now.Nano()
 }
 
-// foreignValues is where a library's values begin, so that no two clients send the same.
-const foreignValues = 1_000_000_000
+// Where a library's values begin, and those of each of its runs, so that no two clients send the same.
+const (
+	foreignValues = 1_000_000_000
+	runValues     = 10_000_000
+)
 
 // startForeign runs the program of a library.
 func (c *crowd) startForeign(library string) *foreign {
 	c.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer listener.Close()
-	f := &foreign{c: c, library: library, processes: map[int]int{}, over: map[string]chan struct{}{"stop": make(chan struct{}), "end": make(chan struct{})}}
-	base := foreignValues * (1 + slices.Index(c.libraries, library))
-	args := []string{strings.Join(c.seeds, ","), listener.Addr().String(), library, strconv.Itoa(base), strings.Join(c.writable(), ","), strings.Join(c.topics, ",")}
-	switch library {
-	case librdkafka:
-		f.Talk = harness.TalkPython(c.t, "../../faults/clients/queues.py", args...)
-	case java:
-		f.Talk = harness.TalkJava(c.t, "../../faults/clients/Queues.java", args...)
-	}
-	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		c.t.Fatal(err)
-	}
-	conn, err := listener.Accept()
-	if err != nil {
-		c.t.Fatalf("the program of %s does not come: %v", library, err)
-	}
-	var reading sync.WaitGroup
-	reading.Go(func() { f.listen(conn) })
-	c.t.Cleanup(func() {
-		f.Kill()
-		conn.Close()
-		reading.Wait()
-	})
+	f := &foreign{c: c, library: library, base: foreignValues * (1 + slices.Index(c.libraries, library))}
+	f.start()
 	return f
 }
 
-// listen takes everything that the program says, to its end.
-func (f *foreign) listen(conn net.Conn) {
-	lines := bufio.NewScanner(conn)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var l line
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			f.c.t.Errorf("%s says %q: %v", f.library, lines.Text(), err)
-			return
-		}
-		f.take(&l)
+// start runs it, as if it had never run before.
+func (f *foreign) start() {
+	f.c.t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.c.t.Fatal(err)
+	}
+	defer listener.Close()
+	r := &life{foreign: f, processes: map[int]int{}, begun: map[operation]*line{}, heard: make(chan struct{}), over: map[string]chan struct{}{"stop": make(chan struct{}), "end": make(chan struct{})}}
+	args := []string{strings.Join(f.c.seeds, ","), listener.Addr().String(), f.library, strconv.Itoa(f.base), strings.Join(f.c.writable(), ","), strings.Join(f.c.topics, ",")}
+	f.base += runValues
+	switch f.library {
+	case librdkafka:
+		r.Talk = harness.TalkPython(f.c.t, "../../faults/clients/queues.py", args...)
+	case java:
+		r.Talk = harness.TalkJava(f.c.t, "../../faults/clients/Queues.java", args...)
+	}
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		f.c.t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		f.c.t.Fatalf("the program of %s does not come: %v", f.library, err)
+	}
+	f.life = r
+	go r.listen(conn)
+	f.c.t.Cleanup(func() {
+		r.Kill()
+		conn.Close()
+		<-r.heard
+	})
+}
+
+// kill ends the program in the middle of what it does. What had begun has the outcome that it was said to have then: nobody knows, or it
+// has failed, if it is a transaction whose commit was not asked for.
+func (f *foreign) kill() {
+	f.life.Kill()
+	<-f.life.heard
+	f.life.lost()
+}
+
+// lost ends what has begun, as far as anybody knows.
+func (r *life) lost() {
+	for _, l := range r.begun {
+		r.c.Add(r.op(l))
 	}
 }
 
-func (f *foreign) take(l *line) {
+// listen takes everything that the program says, to its end. The last line of one that was killed may be a part.
+func (r *life) listen(conn net.Conn) {
+	defer close(r.heard)
+	lines := bufio.NewReader(conn)
+	for {
+		text, err := lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			r.c.t.Errorf("%s says %q: %v", r.library, text, err)
+			return
+		}
+		r.take(&l)
+	}
+}
+
+func (r *life) take(l *line) {
+	name := operation{l.Process, l.Start}
 	switch {
 	case l.Alarm != "":
-		f.c.t.Errorf("%s: %s", f.library, l.Alarm)
+		r.c.t.Errorf("%s: %s", r.library, l.Alarm)
 	case l.Note != "":
-		f.c.t.Logf("%s at %v: %s", f.library, f.c.Now().Round(time.Millisecond), l.Note)
+		r.c.t.Logf("%s at %v: %s", r.library, r.c.Now().Round(time.Millisecond), l.Note)
 	case l.Over != "":
-		close(f.over[l.Over])
+		close(r.over[l.Over])
+	case l.Begun:
+		r.begun[name] = l
 	default:
-		f.c.done(f.library+" "+l.Who, f.op(l))
+		delete(r.begun, name)
+		r.c.done(r.library+" "+l.Who, r.op(l))
 	}
 }
 
 // op puts an operation into the history's words.
-func (f *foreign) op(l *line) queues.Op {
-	process, ok := f.processes[l.Process]
+func (r *life) op(l *line) queues.Op {
+	process, ok := r.processes[l.Process]
 	if !ok {
-		process = f.c.process()
-		f.processes[l.Process] = process
+		process = r.c.process()
+		r.processes[l.Process] = process
 	}
-	op := queues.Op{Process: process, Start: f.c.since(l.Start), End: f.c.since(l.End), Transaction: l.Transaction, Uncommitted: l.Uncommitted, Polled: l.Polled}
+	op := queues.Op{Process: process, Start: r.c.since(l.Start), Transaction: l.Transaction, Uncommitted: l.Uncommitted, Polled: l.Polled}
+	if l.End != 0 {
+		op.End = r.c.since(l.End)
+	}
 	if l.Ending != 0 {
-		op.Ending = f.c.since(l.Ending)
+		op.Ending = r.c.since(l.Ending)
 	}
 	op.Outcome = map[string]queues.Outcome{"done": queues.Done, "failed": queues.Failed, "unknown": queues.Unknown}[l.Outcome]
 	op.Kind = map[string]queues.Kind{"": queues.Transact, "assign": queues.Assign, "rebalance": queues.Rebalance}[l.Kind]
 	for _, s := range l.Steps {
-		op.Steps = append(op.Steps, queues.Step{Key: f.c.keyOf(s.topic, s.partition), Offset: s.offset, Value: s.value, Source: s.source, Sent: s.sent})
+		op.Steps = append(op.Steps, queues.Step{Key: r.c.keyOf(s.topic, s.partition), Offset: s.offset, Value: s.value, Source: s.source, Sent: s.sent})
 	}
 	for _, k := range l.Keys {
-		op.Keys = append(op.Keys, f.c.keyOf(k.topic, k.partition))
+		op.Keys = append(op.Keys, r.c.keyOf(k.topic, k.partition))
 	}
 	return op
 }
@@ -174,9 +226,9 @@ func (f *foreign) op(l *line) queues.Op {
 // finish ends the senders, or the others, and waits for them.
 func (f *foreign) finish(word string) {
 	f.c.t.Helper()
-	f.Say(word)
+	f.life.Say(word)
 	select {
-	case <-f.over[word]:
+	case <-f.life.over[word]:
 	case <-time.After(3 * harnessPatience):
 		f.c.t.Errorf("clients of %s do not %s", f.library, word)
 	}

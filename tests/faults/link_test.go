@@ -21,7 +21,8 @@ type link struct {
 		slow   time.Duration // before each piece
 		cut    bool
 		held   chan struct{} // closed when it goes on; nil: it is not held
-		open   map[net.Conn]bool
+		barred func(from net.Addr) bool
+		open   map[net.Conn]bool // both ends; true: the client's
 		closed bool
 	}
 }
@@ -61,7 +62,7 @@ func newLink(t testing.TB, server string) *link {
 func (l *link) heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.mu.slow, l.mu.cut = 0, false
+	l.mu.slow, l.mu.cut, l.mu.barred = 0, false, nil
 	if l.mu.target != l.server {
 		l.mu.target = l.server
 		l.dropLocked()
@@ -93,6 +94,31 @@ func (l *link) cut() {
 	l.drop()
 }
 
+// bar lets nobody through who comes from there.
+func (l *link) bar(from func(net.Addr) bool) {
+	l.mu.Lock()
+	l.mu.barred = from
+	var open []net.Conn
+	for c, clients := range l.mu.open {
+		if clients {
+			open = append(open, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range open {
+		if from(c.RemoteAddr()) {
+			c.Close() // and so its other end
+		}
+	}
+}
+
+func (l *link) bars(c net.Conn) bool {
+	l.mu.Lock()
+	barred := l.mu.barred
+	l.mu.Unlock()
+	return barred != nil && barred(c.RemoteAddr())
+}
+
 // redirect lets it lead to another server.
 func (l *link) redirect(target string) {
 	l.mu.Lock()
@@ -115,12 +141,12 @@ func (l *link) dropLocked() {
 }
 
 // keep notes a connection, and says where it leads; false when there shall be none.
-func (l *link) keep(c net.Conn) (target string, ok bool) {
+func (l *link) keep(c net.Conn, clients bool) (target string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ok = !l.mu.cut && !l.mu.closed
 	if ok {
-		l.mu.open[c] = true
+		l.mu.open[c] = clients
 	}
 	return l.mu.target, ok
 }
@@ -135,8 +161,8 @@ func (l *link) forget(c net.Conn) {
 func (l *link) serve(client net.Conn) {
 	defer l.forget(client)
 	l.pass()
-	target, ok := l.keep(client)
-	if !ok {
+	target, ok := l.keep(client, true)
+	if !ok || l.bars(client) {
 		return
 	}
 	server, err := net.Dial("tcp", target)
@@ -144,7 +170,7 @@ func (l *link) serve(client net.Conn) {
 		return
 	}
 	defer l.forget(server)
-	if now, ok := l.keep(server); !ok || now != target {
+	if now, ok := l.keep(server, false); !ok || now != target {
 		return
 	}
 	done := make(chan struct{})

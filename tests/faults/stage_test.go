@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ type stage struct {
 	busy    *busy // a MinIO that has no time for most of its requests
 	etcd    [members]*member
 	brokers [brokers]*node
+	clocks  bool       // of brokers, that can be set
+	clients []*foreign // programs, once they run
 }
 
 // member is one of etcd's.
@@ -45,11 +48,16 @@ type node struct {
 	*harness.Broker
 	toMinIO *link
 	toEtcd  [members]*link
+	clock   *clock // nil: that of the machine
 }
 
-func newStage(t testing.TB) *stage {
+// newStage starts everything; with clocks, each broker has one that can be set.
+func newStage(t testing.TB, clocks bool) *stage {
 	t.Helper()
-	s := &stage{t: t, minio: servers.StartMinIO(t)}
+	s := &stage{t: t, minio: servers.StartMinIO(t), clocks: clocks}
+	if clocks {
+		t.Setenv("FIRNLOG_BINARY", buildWithClocks(t))
+	}
 	s.busy = newBusy(t, s.minio.Endpoint)
 	s.startEtcd()
 	for i := range s.brokers {
@@ -58,6 +66,9 @@ func newStage(t testing.TB) *stage {
 	}
 	for _, b := range s.brokers {
 		b.AwaitReady()
+	}
+	if clocks {
+		s.brokers[0].moves(t)
 	}
 	return s
 }
@@ -143,7 +154,12 @@ func (s *stage) node(i int) *node {
 	if i%2 == 1 {
 		store = "s3://firnlog/faults?create=true&endpoint=http://" + n.toMinIO.address
 	}
-	n.Broker = harness.NewBroker(s.t, fmt.Sprint("broker-", i), s.minio.Environ(),
+	env := s.minio.Environ()
+	if s.clocks {
+		n.clock = newClock(s.t)
+		env = append(slices.Clone(env), n.clock.environ()...)
+	}
+	n.Broker = harness.NewBroker(s.t, fmt.Sprint("broker-", i), env,
 		"broker", "--store", store, "--etcd", strings.Join(etcd, ","), "--linger", "10ms")
 	return n
 }

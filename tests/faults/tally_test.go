@@ -4,14 +4,11 @@ package faults
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/firnlog/firnlog/sim/queues"
 )
@@ -28,11 +25,17 @@ type judged struct {
 	Sent, Acknowledged, Unknown, Read int
 	Committed, Aborted, Undecided     int
 	Anomalies                         map[queues.Class]int
+	Linear                            linearity
+
+	Load []float64 // of the machine, from the least to the most that was seen after an episode
+	Note string    // written by hand: what is known of what is wrong
+	Void bool      // written by hand: it counts for nothing
 }
 
 // episode is a fault, and after how many seconds all clients of a library got on.
 type episode struct {
 	Fault    string
+	Of       []string // if it is several
 	Recovery map[string]float64
 }
 
@@ -50,55 +53,15 @@ func tally(path string, run judged) ([]judged, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the run: %w", err)
 	}
-	before, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read earlier runs: %w", err)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = file.Write(append(line, '\n'))
+		err = errors.Join(err, file.Close())
 	}
-	all := append(append(before, line...), '\n')
-	if err := os.WriteFile(path, all, 0o644); err != nil {
-		return nil, fmt.Errorf("write the runs: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("add the run: %w", err)
 	}
-	var out []judged
-	for l := range bytes.Lines(all) {
-		var j judged
-		if err := json.Unmarshal(l, &j); err != nil {
-			return nil, fmt.Errorf("decode a run: %w", err)
-		}
-		out = append(out, j)
-	}
-	return out, nil
-}
-
-// tables of all runs, as they stand in docs/RELIABILITY.md.
-func tables(runs []judged) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "| run | libraries | episodes | sent | acknowledged | unknown | records read | transactions committed, aborted, unknown | wrong |\n|---|---|---|---|---|---|---|---|---|\n")
-	times := map[string][]episode{}
-	total := 0
-	for _, j := range runs {
-		wrong := "nothing"
-		if len(j.Anomalies) > 0 {
-			wrong = fmt.Sprint(j.Anomalies)
-		}
-		fmt.Fprintf(&out, "| %s, seed %d, %d s | %s | %d | %d | %d | %d | %d | %d, %d, %d | %s |\n", j.Commit, j.Seed, j.Seconds, strings.Join(j.Libraries, ", "), len(j.Episodes),
-			j.Sent, j.Acknowledged, j.Unknown, j.Read, j.Committed, j.Aborted, j.Undecided, wrong)
-		for _, e := range j.Episodes {
-			times[e.Fault] = append(times[e.Fault], e)
-			total++
-		}
-	}
-	libraries := []string{franz, librdkafka, java}
-	fmt.Fprintf(&out, "\n%d episodes. Recovery, p50 / max in seconds:\n\n| fault | episodes | everybody | %s |\n|---|---|---|---|---|---|\n", total, strings.Join(libraries, " | "))
-	for _, f := range faults() {
-		if len(times[f.name]) > 0 {
-			fmt.Fprintf(&out, "| %s | %d | %s |", f.name, len(times[f.name]), spread(times[f.name], libraries...))
-			for _, l := range libraries {
-				fmt.Fprintf(&out, " %s |", spread(times[f.name], l))
-			}
-			fmt.Fprintln(&out)
-		}
-	}
-	return out.String()
+	return earlier(path)
 }
 
 // spread of the time until the last of some libraries got on.

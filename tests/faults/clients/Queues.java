@@ -61,11 +61,16 @@ public class Queues {
 
         Op(String who, int process) { this.who = who; this.process = process; }
 
-        void done() {
+        /** Says what this is if nothing more comes, since the program may be killed: before it sends anything, and before it asks for a commit. */
+        void intended() { put(line() + ",\"begun\":true}"); }
+
+        void done() { put(line() + ",\"end\":" + System.nanoTime() + "}"); }
+
+        String line() {
             StringJoiner k = new StringJoiner(",", "[", "]");
             for (TopicPartition p : keys) k.add("[\"" + p.topic() + "\"," + p.partition() + "]");
-            put("{\"who\":\"" + who + "\",\"process\":" + process + ",\"kind\":\"" + kind + "\",\"outcome\":\"" + outcome + "\",\"start\":" + start + ",\"ending\":" + ending
-                + ",\"transaction\":" + transaction + ",\"uncommitted\":" + uncommitted + ",\"polled\":" + polled + ",\"steps\":" + steps + ",\"keys\":" + k + ",\"end\":" + System.nanoTime() + "}");
+            return "{\"who\":\"" + who + "\",\"process\":" + process + ",\"kind\":\"" + kind + "\",\"outcome\":\"" + outcome + "\",\"start\":" + start + ",\"ending\":" + ending
+                + ",\"transaction\":" + transaction + ",\"uncommitted\":" + uncommitted + ",\"polled\":" + polled + ",\"steps\":" + steps + ",\"keys\":" + k;
         }
     }
 
@@ -121,6 +126,7 @@ public class Queues {
         while (pause(30)) {
             Op op = new Op(who, process);
             op.steps.add(written());
+            op.intended();
             send(p, op.steps.get(0), error -> {
                 op.outcome = error == null ? "done" : "unknown";
                 op.done();
@@ -131,7 +137,10 @@ public class Queues {
     }
 
     static void end(KafkaProducer<String, String> p, Op op, boolean commit) {
-        if (commit) op.ending = System.nanoTime();
+        if (commit) {
+            op.ending = System.nanoTime();
+            op.intended();
+        }
         while (true) {
             try {
                 if (commit) p.commitTransaction(); else p.abortTransaction();
@@ -154,6 +163,7 @@ public class Queues {
                     p.beginTransaction();
                     ThreadLocalRandom r = ThreadLocalRandom.current();
                     for (int n = 1 + r.nextInt(6); n > 0; n--) op.steps.add(written());
+                    op.intended();
                     for (Step s : op.steps) send(p, s, e -> {});
                     p.flush();
                     if (r.nextInt(30) == 0) return; // it dies with its transaction open
@@ -262,6 +272,7 @@ public class Queues {
                 offsets.put(new TopicPartition(s.topic, s.partition), new OffsetAndMetadata(s.offset + 1));
             }
             op.steps.addAll(made);
+            op.intended();
             for (Step s : made) send(p, s, e -> {});
             p.sendOffsetsToTransaction(offsets, c.groupMetadata());
             p.flush();

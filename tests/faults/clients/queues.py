@@ -37,6 +37,11 @@ def begun(who, process, **more):
     return {"who": who, "process": process, "start": time.monotonic_ns(), "steps": [], "outcome": "unknown"} | more
 
 
+def intends(op):
+    """Says what op is if nothing more comes, since this program may be killed: before it sends anything, and before it asks for a commit."""
+    put(**op, begun=True)
+
+
 def done(op):
     put(**op, end=time.monotonic_ns())
 
@@ -75,6 +80,7 @@ def sender(who):
     while not stopping.wait(random.random() * 0.03):
         op = begun(who, process)
         op["steps"].append(written())
+        intends(op)
 
         def delivered(error, op=op):
             op["outcome"] = "unknown" if error else "done"
@@ -90,6 +96,7 @@ def end(producer, op, commit):
     """Says how a transaction is to end, until there is an answer."""
     if commit:
         op["ending"] = time.monotonic_ns()
+        intends(op)
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -109,6 +116,7 @@ def transactional_life(who, process):
         try:
             producer.begin_transaction()
             op["steps"], failed = [written() for _ in range(random.randint(1, 6))], []
+            intends(op)
             for step in op["steps"]:
                 produce(producer, step, lambda error, failed=failed: error and failed.append(error))
             failed += ["no answer"] * producer.flush(PATIENCE)
@@ -220,6 +228,7 @@ def transform(who, process, start, producer, consumer, messages):
         producer.begin_transaction()
         made = [sent(f"{NAME}-results", m.partition(), int(m.value())) for m in messages]
         op["steps"] += made
+        intends(op)
         failed = []
         for step in made:
             produce(producer, step, lambda error: error and failed.append(error))
