@@ -22,7 +22,7 @@ var (
 )
 
 // direct are the checkers that look at a rule itself. Blind to them, a history must still come to harm.
-var direct = []string{"marks grow", "one commit a revision", "one segment committed twice", "outcome"}
+var direct = []string{"marks grow", "one commit a revision", "one segment committed twice", "outcome", "settled bytes", "retained too little"}
 
 // TestSim_MissesEveryRule switches off one rule at a time: some history of the first seeds must fail.
 // With all rules on the same seeds hold (TestSim).

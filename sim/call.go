@@ -59,7 +59,8 @@ func (c *call) back(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 	often, most := c.in.w.Faults.PauseAfter, c.in.w.PauseMax
-	if strings.HasSuffix(c.key, "log/floor") { // between looking at the floor and what follows: sweep may pass by
+	if strings.HasSuffix(c.key, "log/floor") || strings.HasPrefix(c.key, "log/floor,") && strings.Contains(c.key, "/heads/") {
+		// between looking at the floor, or at what is to be swapped, and what follows: sweep may pass by
 		often, most = 15*often, 3*most
 	}
 	if c.chance(often) {

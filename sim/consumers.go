@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -130,6 +131,22 @@ func (w *world) readAll(ctx context.Context, in *instance) {
 		}
 		if ctx.Err() == nil {
 			w.judge.ReadAll(in.name(), tp, b.LogStart, at)
+		}
+		w.readAnywhere(ctx, in, tp, b)
+	}
+}
+
+// readAnywhere reads from some offsets of a log that may have gaps: each brings a reader on.
+func (w *world) readAnywhere(ctx context.Context, in *instance, tp record.TopicPartition, b fetch.Bounds) {
+	d := throw(w.seed, "anywhere", in.number, int(tp.Partition), nameOf(tp))
+	for range 4 {
+		if w.Aging == (Aging{}) || b.LogStart >= b.HighWatermark || ctx.Err() != nil {
+			return
+		}
+		at := b.LogStart + record.Offset(d.below(int(b.HighWatermark-b.LogStart)))
+		r := in.fetch.Fetch(ctx, fetch.Request{Partitions: []fetch.Partition{{TopicPartition: tp, Offset: at, BytesMax: 1 + d.below(2000)}}, BytesMin: 1, BytesMax: 1 << 20})[0]
+		if next := w.fetched(in, r, at); next <= at && ctx.Err() == nil {
+			w.judge.Stuck(fmt.Sprintf("%s: a reader of %v at %d (%d to %d): %v", in.name(), tp, at, b.LogStart, b.HighWatermark, r.Err))
 		}
 	}
 }

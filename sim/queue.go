@@ -85,7 +85,7 @@ func (q *queue) create(ctx context.Context) {
 	d := throw(q.seed, "queue topic", 0, 0, "")
 	for wait(ctx, d.between(time.Millisecond, 20*time.Millisecond)) {
 		in := q.pick(&d)
-		limit, cancel := context.WithTimeout(ctx, 5*time.Second) // it may be killed meanwhile
+		limit, cancel := context.WithTimeout(ctx, 5*time.Second)                                                                            // it may be killed meanwhile
 		_, _ = in.topics.Create(limit, topic.Spec{Name: queueTopic, Partitions: queueKeys, ReplicationFactor: 1, Configs: q.kept()}, false) // it may be there already
 		cancel()
 		if t, ok := in.stream.TopicByName(queueTopic); ok {

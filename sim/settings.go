@@ -100,7 +100,7 @@ func Draw(seed uint64) Settings {
 		s.SkewFirst, s.SkewStep = time.Minute, 20*time.Minute
 	}
 	dm := throw(seed, "memory", 0, 0, "")
-	s.MemoryMax = []int64{1 << 20, 1 << 20, int64(1000 + dm.below(10_000))}[dm.below(3)]
+	s.MemoryMax = []int64{1 << 20, 1 << 20, int64(1000 + dm.below(2000))}[dm.below(3)]
 	s.Corrupt, s.Upgrade = .03, dm.chance(.1)
 	s.Aging = drawAging(seed)
 	if dj := throw(seed, "jumps", 0, 0, ""); dj.chance(.05) {

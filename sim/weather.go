@@ -41,7 +41,9 @@ func (w *world) weather(d *dice) {
 
 // jumpsMax is how far clocks jump, all together. Producers are forgotten by clocks, once the floor has come as far: clocks that jump by more than
 // that, ten minutes at least, are not promised anything (a day of them, with what brokers are set to).
-func jumpsMax(s *Settings) time.Duration { return max(10*time.Minute, s.ProducerExpiry) - s.Lag - time.Minute }
+func jumpsMax(s *Settings) time.Duration {
+	return max(10*time.Minute, s.ProducerExpiry) - s.Lag - time.Minute
+}
 
 // zones that instances are spread over.
 const zones = 2
