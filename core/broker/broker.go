@@ -189,7 +189,7 @@ func (b *Broker) admin(keys coordination.Keys) *topic.Admin {
 func (b *Broker) frontEnd(reader *fetch.Fetcher, admin *topic.Admin, guards wire.Guards) *wire.Server {
 	settings := wire.DefaultSettings()
 	settings.AutoCreate, settings.StrictReplication, settings.ConnectionsMax = b.AutoCreate, b.StrictReplication, b.ConnectionsMax
-	settings.DrainMax = closeMax
+	settings.ConnectionsPerAddressMax, settings.DrainMax = b.ConnectionsPerAddressMax, closeMax
 	return wire.New(settings, wire.Backend{
 		Topics:    b.stream,
 		Appender:  b.ingest,
@@ -242,7 +242,7 @@ func (b *Broker) Run(ctx context.Context, ready func(kafka, http string)) error 
 	parts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, parts := errgroup.WithContext(parts)
-	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.join, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
+	for _, part := range []func(context.Context) error{b.security.users.Run, b.followACLs, b.security.quotas.Run, b.stream.Run, b.ingest.Run, b.upkeep.Run, b.backups.Run, b.look, b.join, b.groups.Run, b.groups.RunExpiry, b.groups.RunLag, b.health.run, b.measureEtcd} {
 		group.Go(func() error { return quiet(part(parts)) })
 	}
 	serving, closing := b.servingUntilDrained(ctx, parts)

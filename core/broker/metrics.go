@@ -143,6 +143,7 @@ func (b *Broker) kafkaEvents() wire.Events {
 		},
 		Connected: b.clients.Connected,
 		Failed:    b.clients.Failed,
+		Throttled: b.clients.Throttled,
 		Trace:     b.Trace,
 	}
 }

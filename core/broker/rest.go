@@ -23,6 +23,7 @@ func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker re
 		Authenticator: b.restAuthenticator(), Authorizer: b.authorizer(),
 		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID, Answered: b.answered, Trace: b.Trace,
+		Quotas: b.security.quotas, Throttled: b.clients.Throttled,
 	}
 	if b.security.acls != nil {
 		backend.ACLs = b.security.acls

@@ -15,6 +15,7 @@ import (
 	"github.com/firnlog/firnlog/core/auth"
 	"github.com/firnlog/firnlog/core/config"
 	"github.com/firnlog/firnlog/core/instance"
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/rest"
 	"github.com/firnlog/firnlog/core/wire"
 )
@@ -22,7 +23,8 @@ import (
 // security is who may come in, and what proves it.
 type security struct {
 	users  *auth.Users
-	acls   *acl.ACLs    // nil: whoever comes in may do everything
+	acls   *acl.ACLs // nil: whoever comes in may do everything
+	quotas *quota.Quotas
 	tokens *auth.Tokens // nil: none are taken
 	peers  *auth.Peers
 	names  auth.NameRules
@@ -70,9 +72,10 @@ func (b *Broker) secure() error {
 	return nil
 }
 
-// watchers makes what follows users and ACLs; it needs the key-value store.
+// watchers makes what follows users, ACLs and quotas; it needs the key-value store.
 func (b *Broker) watchers(keys coordination.Keys) {
 	b.security.users = auth.NewUsers(auth.UsersSettings{KV: b.KV, Keys: keys, Now: time.Now, Random: rand.Reader, Log: b.Log.With("part", "auth")})
+	b.security.quotas = quota.New(quota.Settings{KV: b.KV, Keys: keys, Now: time.Now, Log: b.Log.With("part", "quota")})
 	if b.HasACLs(b.isGuarded()) {
 		b.security.acls = acl.New(acl.Settings{
 			KV: b.KV, Keys: keys, Now: time.Now, Log: b.Log.With("part", "acl"), SuperUsers: b.superUsers(), AllowEveryone: b.AllowNoACL,
@@ -126,7 +129,7 @@ func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
 
 // guards are the gates of all listeners, and who decides beside them.
 func (b *Broker) guards() (wire.Guards, error) {
-	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Authenticated: b.clients.Authenticated}
+	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Quotas: b.security.quotas, Authenticated: b.clients.Authenticated}
 	if b.security.acls != nil {
 		out.ACLs = b.security.acls
 	}

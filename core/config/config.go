@@ -27,10 +27,11 @@ type Serving struct {
 	Zone      string   `name:"zone" env:"FIRNLOG_ZONE" help:"Availability zone of this instance. Clients that name theirs (zone= in client.id, or client.rack) are sent here first."`
 	NodeID    int32    `name:"node-id" env:"FIRNLOG_NODE_ID" default:"-1" help:"Broker id that clients see. -1: the lowest free one, kept per advertised address."`
 
-	AutoCreate        bool  `name:"auto-create" env:"FIRNLOG_AUTO_CREATE" default:"true" negatable:"" help:"Create topics that clients ask for and allow to be made."`
-	Partitions        int32 `name:"partitions" env:"FIRNLOG_PARTITIONS" default:"1" help:"Partitions of a topic whose creator leaves it open."`
-	StrictReplication bool  `name:"strict-replication" env:"FIRNLOG_STRICT_REPLICATION" help:"Refuse a replication factor above the number of live instances, as Kafka does. Durability is the object store's either way."`
-	ConnectionsMax    int   `name:"connections-max" env:"FIRNLOG_CONNECTIONS_MAX" default:"0" help:"Kafka connections at a time; 0: no limit."`
+	AutoCreate               bool  `name:"auto-create" env:"FIRNLOG_AUTO_CREATE" default:"true" negatable:"" help:"Create topics that clients ask for and allow to be made."`
+	Partitions               int32 `name:"partitions" env:"FIRNLOG_PARTITIONS" default:"1" help:"Partitions of a topic whose creator leaves it open."`
+	StrictReplication        bool  `name:"strict-replication" env:"FIRNLOG_STRICT_REPLICATION" help:"Refuse a replication factor above the number of live instances, as Kafka does. Durability is the object store's either way."`
+	ConnectionsMax           int   `name:"connections-max" env:"FIRNLOG_CONNECTIONS_MAX" default:"0" help:"Kafka connections at a time; 0: no limit."`
+	ConnectionsPerAddressMax int   `name:"connections-per-address-max" env:"FIRNLOG_CONNECTIONS_PER_ADDRESS_MAX" default:"0" help:"Kafka connections of one address at a time, like Kafka's max.connections.per.ip; 0: no limit. Of those that have not authenticated there are 200 at most, in any case."`
 
 	GroupSessionMin        time.Duration `name:"group-session-min" env:"FIRNLOG_GROUP_SESSION_MIN" default:"6s" help:"Shortest session timeout that a member of a classic consumer group may ask for."`
 	GroupSessionMax        time.Duration `name:"group-session-max" env:"FIRNLOG_GROUP_SESSION_MAX" default:"30m" help:"Longest session timeout that a member of a classic consumer group may ask for."`

@@ -10,6 +10,7 @@ import (
 
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
 )
@@ -110,7 +111,10 @@ type written struct {
 // begin hands messages on. Its error means that nothing was.
 func (s *Server) begin(ctx context.Context, t *ledger.Topic, messages []message, p *producer) (*inFlight, error) {
 	f := &inFlight{slots: make([]slot, len(messages))}
-	var err error
+	err := s.mayProduce(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if f.partitions, err = s.place(ctx, t, messages, p); err != nil {
 		return nil, err
 	}
@@ -150,6 +154,11 @@ func (s *Server) begin(ctx context.Context, t *ledger.Topic, messages []message,
 			return nil, fmt.Errorf("make a batch: %w", err)
 		}
 	}
+	total := 0
+	for i := range batches {
+		total += len(batches[i].Batch)
+	}
+	s.use(ctx, quota.Produce, total)
 	f.pending = s.backend.Appender.Add(ctx, batches)
 	return f, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/topic"
 	"github.com/firnlog/firnlog/core/tracing"
@@ -32,6 +33,9 @@ type Backend struct {
 	Authenticator Authenticator
 	Authorizer    auth.Authorizer // nil: everybody may do everything
 	ACLs          ACLs            // nil: there are none
+	Quotas        *quota.Quotas   // nil: nobody is limited
+	// Throttled is told of each client that has to wait for its quota, by the kind of quota; nil: nobody is.
+	Throttled func(kind string, wait time.Duration)
 	// Random gives a number from 0 to n-1.
 	Random func(n int32) int32
 	// NewID gives a text that was never given before.

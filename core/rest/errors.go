@@ -135,6 +135,9 @@ func failureOf(err error, speaks dialect) (f *failure, known bool) {
 	if errors.As(err, &f) {
 		return f, true
 	}
+	if late, is := errors.AsType[*errThrottled](err); is {
+		return failf(http.StatusTooManyRequests, http.StatusTooManyRequests, "%s", late), true
+	}
 	for _, r := range slices.Concat(codes(), aclCodes()) {
 		if errors.Is(err, r.err) {
 			code := r.code

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/tracing"
 )
 
@@ -74,6 +75,9 @@ func (s *Server) finish(c *call, o *observed) {
 	}
 	if a.Status == 0 {
 		a.Status = http.StatusOK
+	}
+	if c.route != nil && c.route.speaks == v2Read && a.Status < http.StatusMultipleChoices {
+		s.use(c.ctx, quota.Fetch, int(o.out))
 	}
 	if s.backend.Answered != nil {
 		s.backend.Answered(a)

@@ -308,6 +308,9 @@ func (in *incoming) next(ctx context.Context) *sending {
 	if one.err = s.mayTopic(in.call, in.topic.Name); one.err != nil { // a stream may last longer than a right
 		return one
 	}
+	if one.err = s.patient(ctx); one.err != nil {
+		return one
+	}
 	one.at = s.backend.Now()
 	begin, cancel := context.WithTimeout(ctx, s.settings.RequestTimeout)
 	defer cancel()

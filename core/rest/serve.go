@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/firnlog/firnlog/core/quota"
 )
 
 // call is one request on its way.
@@ -116,6 +118,11 @@ func (s *Server) handle(c *call) (a *answer, err error) {
 		// What nobody has read is read away after the answer.
 		defer func() { s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout)) }()
 	}
+	if c.route.speaks == v2Read {
+		if err := s.mayUse(c.ctx, quota.Fetch); err != nil {
+			return nil, err
+		}
+	}
 	if c.route.needs == nil { // forgotten in the table: nobody can say who may
 		return nil, errForbidden
 	}
@@ -136,6 +143,9 @@ func (s *Server) fail(c *call, err error) {
 		s.log.Error("error without a code", "request", c.id, "path", c.r.URL.Path, "error", err)
 	} else if f.status == http.StatusInternalServerError {
 		s.log.Warn("request failed", "request", c.id, "method", c.r.Method, "path", c.r.URL.Path, "error", err)
+	}
+	if late, is := errors.AsType[*errThrottled](err); is {
+		c.w.Header().Set("Retry-After", strconv.Itoa(late.seconds()))
 	}
 	if f.status == http.StatusServiceUnavailable {
 		c.w.Header().Set("Retry-After", "1")

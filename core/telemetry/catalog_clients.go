@@ -5,6 +5,7 @@ func clientSections() []Section {
 	code := Label{"error", "Kafka's error names, some 130; NONE is success"}
 	route := Label{"route", "routes of openapi.yaml; `none` for all other paths"}
 	mechanism := Label{"mechanism", "mechanisms that are offered, and `other`"}
+	quotaKind := Label{"kind", "produce, fetch, request, mutation, connection"}
 	return []Section{
 		{"Kafka clients", []Metric{
 			{"firnlog_kafka_requests_total", Counter, "Requests answered, by API and by the first error in the answer.", []Label{byAPI(), code}},
@@ -21,6 +22,10 @@ func clientSections() []Section {
 			{"firnlog_http_request_seconds", Histogram, "Time of a request, waiting for records included.", []Label{route}},
 			{"firnlog_http_request_bytes_total", Counter, "Bytes of requests' bodies.", []Label{route}},
 			{"firnlog_http_response_bytes_total", Counter, "Bytes of answers' bodies.", []Label{route}},
+		}},
+		{"Quotas", []Metric{
+			{"firnlog_quota_throttled_total", Counter, "Requests, and connections, that went over a client's quota, by what the quota is of.", []Label{quotaKind}},
+			{"firnlog_quota_throttled_seconds_total", Counter, "Time that clients were told to wait for them. Who goes on over its quota waits longer each time: this grows faster than time.", []Label{quotaKind}},
 		}},
 		{"Groups and transactions", []Metric{
 			{"firnlog_groups", Gauge, "Consumer groups in the memory of this instance, which coordinates them.", nil},

@@ -15,6 +15,7 @@ type Clients struct {
 	authentications               *prometheus.CounterVec
 	httpRequests, httpIn, httpOut *prometheus.CounterVec
 	httpSeconds                   *prometheus.HistogramVec
+	throttled, throttledSeconds   *prometheus.CounterVec
 }
 
 // NewClients adds its metrics.
@@ -24,6 +25,7 @@ func (m *Metrics) NewClients() *Clients {
 		seconds: m.histograms("firnlog_kafka_request_seconds", coarseSeconds()), connections: m.counters("firnlog_kafka_connections_total"),
 		failed: m.counters("firnlog_kafka_connections_failed_total"), authentications: m.counters("firnlog_authentications_total"),
 		httpRequests: m.counters("firnlog_http_requests_total"), httpIn: m.counters("firnlog_http_request_bytes_total"), httpOut: m.counters("firnlog_http_response_bytes_total"),
+		throttled: m.counters("firnlog_quota_throttled_total"), throttledSeconds: m.counters("firnlog_quota_throttled_seconds_total"),
 		httpSeconds: m.histograms("firnlog_http_request_seconds", coarseSeconds()),
 	}
 }
@@ -55,6 +57,12 @@ func (c *Clients) Authenticated(mechanism string, succeeded bool) {
 		outcome = "succeeded"
 	}
 	c.authentications.WithLabelValues(mechanism, outcome).Inc()
+}
+
+// Throttled notes that a client has to wait for its quota.
+func (c *Clients) Throttled(kind string, wait time.Duration) {
+	c.throttled.WithLabelValues(kind).Inc()
+	c.throttledSeconds.WithLabelValues(kind).Add(wait.Seconds())
 }
 
 // HTTP notes a request that was answered.

@@ -90,6 +90,8 @@ func (s *Server) table() apiTable {
 		{key: kmsg.UnregisterBroker, min: 0, max: 0, handle: on(s.unregisterBroker), shape: "i"},
 		{key: kmsg.ConsumerGroupHeartbeat, min: 0, max: 1, handle: on(s.consumerGroupHeartbeat), shape: "s s i s s i (s) 1+s s [u (i)]"},
 		{key: kmsg.ConsumerGroupDescribe, min: 0, max: 1, handle: on(s.consumerGroupDescribe), shape: "(s) b"},
+		{key: kmsg.DescribeClientQuotas, min: 0, max: 1, handle: on(s.describeClientQuotas), shape: "[s b s] b"},
+		{key: kmsg.AlterClientQuotas, min: 0, max: 1, handle: on(s.alterClientQuotas), shape: "[[s s] [s l b]] b"},
 		{key: kmsg.DescribeACLs, min: 1, max: 3, handle: on(s.describeACLs), shape: "b s b s s b b"},
 		{key: kmsg.CreateACLs, min: 1, max: 3, handle: on(s.createACLs), shape: "[b s b s s b b]"},
 		{key: kmsg.DeleteACLs, min: 1, max: 3, handle: on(s.deleteACLs), shape: "[b s b s s b b]"},

@@ -82,6 +82,11 @@ func (s *Server) limitConfigs(all *shownConfigs) {
 		connections = math.MaxInt32 // Kafka's way to say no limit
 	}
 	all.set("max.connections", connections, "Connections at a time.")
+	perAddress := int64(s.settings.ConnectionsPerAddressMax)
+	if perAddress == 0 {
+		perAddress = math.MaxInt32
+	}
+	all.set("max.connections.per.ip", perAddress, "Connections of one address at a time.")
 	all.add("connections.max.idle.ms", strconv.FormatInt(s.settings.IdleMax.Milliseconds(), 10), kmsg.ConfigTypeLong, kmsg.ConfigSourceStaticBrokerConfig, "A connection without a request for so long is closed.")
 	all.set("socket.request.max.bytes", int64(s.settings.FrameBytesMax), "The largest request; a larger one closes its connection.")
 	all.set("fetch.max.bytes", int64(s.settings.FetchBytesMax), "The largest answer to a fetch, whatever the consumer asks for.")

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/quota"
 )
 
 // conn is one client's connection.
@@ -33,6 +35,7 @@ type conn struct {
 
 	queue       chan *request // in the order of arrival; closed by the reader
 	outstanding atomic.Int32  // requests read and not answered
+	muted       atomic.Int64  // until when it is not read, in nanoseconds since 1970; 0: it was never
 }
 
 // Reasons to close a connection, beside those of the network.
@@ -152,6 +155,9 @@ func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*reques
 	if r.api.start == nil {
 		return r, nil
 	}
+	if c.s.guards.Quotas.On() {
+		c.use(r, quota.Produce, float64(r.frame))
+	}
 	if err := wait(c.ctx, turn); err != nil {
 		r.drop()
 		return nil, err
@@ -168,6 +174,7 @@ func (c *conn) accept(frame []byte, weight int64, turn <-chan struct{}) (*reques
 func (c *conn) begin(r *request) error {
 	var finish finisher
 	err := c.guard(r, func() (err error) {
+		defer r.timed(c.s.guards.Quotas.On())()
 		if err = r.parseBody(); err != nil {
 			return err
 		}
@@ -210,6 +217,7 @@ func (c *conn) answer(r *request) error {
 	if err != nil {
 		return err
 	}
+	c.charge(r, a)
 	if a == nil { // acks=0
 		c.answered(r, nil, 0)
 		return nil
@@ -245,6 +253,7 @@ func (c *conn) result(r *request) (response kmsg.Response, err error) {
 		}
 	}
 	err = c.guard(r, func() (err error) {
+		defer r.timed(c.s.guards.Quotas.On())()
 		if err = r.parseBody(); err != nil {
 			return err
 		}

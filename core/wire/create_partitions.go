@@ -56,7 +56,11 @@ func (s *Server) grow(ctx context.Context, c *caller, asked *kmsg.CreatePartitio
 			return fmt.Errorf("%w: %d for %d new partitions", errAssignment, n, asked.Count-t.Partitions)
 		}
 	}
+	before, known := s.backend.Topics.TopicByName(asked.Topic)
 	_, err := s.backend.Admin.Grow(ctx, asked.Topic, asked.Count, validateOnly)
+	if err == nil && known && !validateOnly {
+		c.used.mutations += max(int(asked.Count-before.Partitions), 0)
+	}
 	if errors.Is(err, topic.ErrInvalidName) { // Kafka looks for it, and does not find it
 		err = fmt.Errorf("%w: %v", errUnknownPartition, err) //nolint:errorlint // it is another error now
 	}

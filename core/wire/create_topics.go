@@ -44,6 +44,9 @@ func (s *Server) createTopics(ctx context.Context, c *caller, req *kmsg.CreateTo
 		if err == nil {
 			t, err = s.create(ctx, &req.Topics[i], req.ValidateOnly)
 		}
+		if err == nil && !req.ValidateOnly {
+			c.used.mutations += int(t.Partitions)
+		}
 		out := s.created(ctx, c, name, t, err)
 		if req.ValidateOnly {
 			out.TopicID = [16]byte{}

@@ -75,6 +75,7 @@ func (s *Server) remove(ctx context.Context, c *caller, asked kmsg.DeleteTopicsR
 	out.ErrorCode, out.ErrorMessage = s.code(err), message(err)
 	if err == nil {
 		out.Topic, out.TopicID = &gone.Name, gone.ID
+		c.used.mutations += int(gone.Partitions)
 	}
 	return out
 }

@@ -120,7 +120,7 @@ func (s *Server) code(err error) int16 {
 	if err == nil {
 		return 0
 	}
-	for _, row := range slices.Concat(denialCodes(), groupCodes(), codes(), transactionCodes(), userCodes(), aclCodes()) {
+	for _, row := range slices.Concat(denialCodes(), groupCodes(), codes(), transactionCodes(), userCodes(), aclCodes(), quotaCodes()) {
 		if errors.Is(err, row.err) {
 			return row.code.Code
 		}

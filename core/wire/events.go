@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/tracing"
 )
 
@@ -24,6 +25,8 @@ type Events struct {
 	Connected func(accepted bool)
 	// Failed is told why a connection ended, unless it is usual; of few different reasons.
 	Failed func(reason string)
+	// Throttled is told of each client that has to wait for its quota, by the kind of quota.
+	Throttled func(kind string, wait time.Duration)
 	// Trace takes a span of each request.
 	Trace tracing.Trace
 }
@@ -48,12 +51,18 @@ func (e *Events) failed(err error) {
 	}
 }
 
+func (e *Events) throttled(kind quota.Kind, wait time.Duration) {
+	if e.Throttled != nil {
+		e.Throttled(kind.String(), wait)
+	}
+}
+
 // reasonOf puts the end of a connection into a class.
 func reasonOf(err error) string {
 	var handshake *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	switch {
-	case errors.Is(err, errTooManyUnknown):
+	case errors.Is(err, errTooManyUnknown), errors.Is(err, errCrowd), errors.Is(err, errTooManyConnects):
 		return "too_many"
 	case errors.Is(err, errAuthFailed), errors.Is(err, errNotAuthenticated), errors.Is(err, errAuthExpired), errors.Is(err, errForInstances):
 		return "authentication"

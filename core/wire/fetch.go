@@ -45,6 +45,9 @@ func (s *Server) fetch(ctx context.Context, c *caller, req *kmsg.FetchRequest) (
 		return nil, err
 	}
 	fit(held, answers)
+	for i := range answers {
+		c.used.fetched += answers[i].size
+	}
 	resp.SessionID = plan.sessionID()
 	at := map[fetchKey]int{} // of topics in the answer
 	served := map[fetchKey]bool{}
@@ -113,6 +116,7 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 		BytesMin: int(max(req.MinBytes, 0)), BytesMax: min(int(max(req.MaxBytes, 0)), s.settings.FetchBytesMax),
 		WaitMax: min(time.Duration(max(req.MaxWaitMillis, 0))*time.Millisecond, fetchWaitMax), ReadCommitted: req.IsolationLevel == 1, Reserve: held.reserve, InPieces: true,
 	}
+	ask.BytesMax = c.fetchLimit(ask.BytesMax)
 	find, elsewhere := s.names(c), s.elsewhere(req)
 	var from []int // of each partition asked for, its place in wants
 	for i, w := range wants {
@@ -135,7 +139,9 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 	if len(ask.Partitions) == 0 {
 		return answers, nil
 	}
+	began := time.Now()
 	results := s.backend.Reader.Fetch(s.events.Trace.Under(c.conn.poll, s.events.Trace.Here(ctx)), ask)
+	c.used.waited += time.Since(began)
 	if err := c.conn.poll.Err(); err != nil {
 		if s.steered() && ctx.Err() == nil {
 			return sendAway(len(wants)), nil

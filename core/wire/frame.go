@@ -33,6 +33,9 @@ func (c *conn) readFrame(turn <-chan struct{}) (frame []byte, weight int64, err 
 	if err != nil {
 		return nil, 0, err
 	}
+	if err := c.unmuted(); err != nil {
+		return nil, 0, err
+	}
 	frame = make([]byte, min(size, smallFrame))
 	if err := c.readFull(frame); err != nil {
 		return nil, 0, err

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/firnlog/firnlog/core/auth"
+	"github.com/firnlog/firnlog/core/quota"
 )
 
 // Gate is who may come in by a listener, and how. A listener without one is open to everybody, without TLS.
@@ -31,6 +32,7 @@ type Guards struct {
 	Authorizer auth.Authorizer // nil: everybody may do everything
 	Users      Credentials     // nil: there are none to look at or change
 	ACLs       ACLs            // nil: there are none
+	Quotas     *quota.Quotas   // nil: nobody is limited
 	// Authenticated is told of each authentication that has ended; nil: nobody is. Mechanism is one of those offered, or "other".
 	Authenticated func(mechanism string, succeeded bool)
 }
@@ -42,6 +44,7 @@ var (
 	errAuthExpired      = errors.New("the session has ended: its time is over, or its credential was removed")
 	errForInstances     = errors.New("instances ask for groups only")
 	errTooManyUnknown   = errors.New("too many connections that have not authenticated")
+	errCrowd            = errors.New("too many connections of this address that have not authenticated")
 )
 
 // Bounds of a connection before it has authenticated.
@@ -75,6 +78,9 @@ func (c *conn) isGuarded() bool { return c.gate.TLS != nil || c.gate.Closed }
 
 // admit lets a client in: TLS, then authentication. All of it has one time limit, and only so many connections may be at it.
 func (c *conn) admit() error {
+	if err := c.connects(c.ctx); err != nil {
+		return err
+	}
 	if !c.isGuarded() {
 		c.hold(&auth.Identity{Principal: auth.Anonymous()})
 		return nil
@@ -83,6 +89,10 @@ func (c *conn) admit() error {
 		return errTooManyUnknown
 	}
 	defer c.s.strangers.Release(1)
+	if !c.s.stranger(c.host()) {
+		return errCrowd
+	}
+	defer c.s.known(c.host())
 	limit := time.AfterFunc(c.s.settings.AuthTimeout, c.cancel)
 	defer limit.Stop()
 	if secure, ok := c.nc.(*tls.Conn); ok {

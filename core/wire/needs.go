@@ -86,6 +86,8 @@ func needs() map[kmsg.Key][]need {
 		kmsg.UnregisterBroker:             {{cluster, alter}},
 		kmsg.DescribeUserSCRAMCredentials: {{user, describe}},
 		kmsg.AlterUserSCRAMCredentials:    {{user, alter}},
+		kmsg.DescribeClientQuotas:         {{cluster, seeConfigs}},
+		kmsg.AlterClientQuotas:            {{cluster, setConfigs}},
 		kmsg.DescribeACLs:                 {{cluster, describe}},
 		kmsg.CreateACLs:                   {{cluster, alter}},
 		kmsg.DeleteACLs:                   {{cluster, alter}},

@@ -40,7 +40,9 @@ func (s *Server) produce(ctx context.Context, c *caller, msg kmsg.Request) (fini
 	p := &produce{server: s, caller: c, req: req, cancel: cancel}
 	p.plan(ctx)
 	if len(p.in) > 0 {
+		began := time.Now()
 		p.pending = s.add(ctx, p.in)
+		c.used.waited += time.Since(began) // for memory
 	}
 	return func(context.Context) (kmsg.Response, error) { return p.finish(ctx) }, nil
 }

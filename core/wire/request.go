@@ -20,6 +20,7 @@ type caller struct {
 	frame   int // bytes of the request
 	// release is run when the response has been written or given up.
 	release func()
+	used    used
 }
 
 // request is one request from its frame to its answer.

@@ -67,6 +67,8 @@ type Server struct {
 		draining  bool
 		conns     map[*conn]struct{}
 		listeners map[net.Listener]struct{}
+		hosts     crowd // connections by address
+		unknown   crowd // those that have not authenticated
 	}
 }
 
@@ -88,6 +90,7 @@ func New(settings Settings, backend Backend, log *slog.Logger) *Server {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.mu.conns = map[*conn]struct{}{}
 	s.mu.listeners = map[net.Listener]struct{}{}
+	s.mu.hosts, s.mu.unknown = crowd{}, crowd{}
 	return s
 }
 
@@ -159,9 +162,14 @@ func (s *Server) accept(ln net.Listener, listener string) error {
 // start serves one connection in goroutines of its own, unless there are too many.
 func (s *Server) start(nc net.Conn, listener string) bool {
 	c := newConn(s, nc, listener)
+	host := c.host()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.draining || s.settings.ConnectionsMax > 0 && len(s.mu.conns) >= s.settings.ConnectionsMax {
+	full := s.settings.ConnectionsMax > 0 && len(s.mu.conns) >= s.settings.ConnectionsMax
+	if s.mu.draining || full || !s.mu.hosts.add(host, s.settings.ConnectionsPerAddressMax) {
+		if !s.mu.draining {
+			s.log.Warn("connection refused: there are too many", "address", host, "all", full)
+		}
 		s.events.connected(false)
 		return false
 	}
@@ -171,9 +179,23 @@ func (s *Server) start(nc net.Conn, listener string) bool {
 		c.serve()
 		s.mu.Lock()
 		delete(s.mu.conns, c)
+		s.mu.hosts.leave(host)
 		s.mu.Unlock()
 	})
 	return true
+}
+
+// stranger notes somebody who has not authenticated, unless there are too many of their address.
+func (s *Server) stranger(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.unknown.add(host, s.settings.StrangersPerAddressMax)
+}
+
+func (s *Server) known(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.unknown.leave(host)
 }
 
 // Connections is how many are open.

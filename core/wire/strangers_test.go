@@ -110,6 +110,7 @@ func TestStrangers_MutatedExchangesReadNothingAndTakeNoMemory(t *testing.T) {
 	n := *strangers
 	d := newDoor(t, Gate{Mechanisms: &auth.Mechanisms{Enabled: []string{auth.ScramSHA512, auth.ScramSHA256, auth.Plain}}}, func(s *Settings) {
 		// A deadline of a net.Pipe keeps it in memory until it has passed, also when it is closed.
+		s.StrangersPerAddressMax = 0 // all come from one
 		s.IdleMax, s.FrameTimeout, s.WriteTimeout = time.Second, time.Second, time.Second
 	})
 	d.Server.settings.AuthFailedDelay = 0

@@ -19,6 +19,7 @@ import (
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/txn"
 )
@@ -58,6 +59,8 @@ func newVault(t *testing.T) *vault {
 	v.acls = acl.New(acl.Settings{KV: kv, Keys: keys, Now: time.Now, Log: slog.New(slog.DiscardHandler), Visits: true})
 	v.grant(t, acl.Binding{Type: auth.ResourceTopic, Name: secret, Pattern: acl.PatternLiteral, Principal: "User:somebody", Host: "*", Operation: auth.OperationAll, Permission: acl.PermissionAllow})
 	v.guards.Authorizer, v.guards.ACLs = v.acls, v.acls
+	v.guards.Quotas = quotasOn(t, kv, keys)
+	limit(t, v.guards.Quotas, quota.Entity{User: quota.Named(secret)}, quota.ProducerByteRate, 1e9)
 	return v
 }
 
@@ -95,7 +98,11 @@ func (v *vault) state(t *testing.T) string {
 		t.Fatal(err)
 	}
 	bounds, err := v.logs.Bounds(t.Context(), record.TopicPartition{Topic: v.topic.ID})
-	return fmt.Sprint(page.Items, rules, bounds, err, v.logs.added())
+	limits, err := v.guards.Quotas.List(t.Context(), quota.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(page.Items, rules, limits, bounds, err, v.logs.added())
 }
 
 // filling is how a request is filled in.
