@@ -56,7 +56,7 @@ test-stack: stack-tools matrix-quick rest-clients infra-check ## real MinIO, ver
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 18m -p 1 ./objectstore/... ./tests/stack/...
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
-	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestFaults_InShort ./tests/faults
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run 'TestFaults_InShort|TestLinear|TestProgram|TestPairs|TestReport' ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
 	go test -tags stack -count=1 -timeout 4m ./tests/rest -args -seconds=12
 
@@ -64,7 +64,7 @@ EPISODES ?= 63
 # Judged runs, outside the checkout; their totals are printed.
 FAULTS ?= $(HOME)/.cache/firnlog/faults.jsonl
 .PHONY: test-faults
-test-faults: stack-tools ## clients of three libraries while brokers, etcd and MinIO break: make test-faults EPISODES=n (some 11 s each)
+test-faults: stack-tools ## clients of three libraries while brokers, etcd and MinIO break: make test-faults EPISODES=n (some 15 s each)
 	go build -trimpath -o bin/firnlog ./cmd/firnlog
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 24h -v -run 'TestFaults$$' ./tests/faults -args -episodes=$(EPISODES) -results=$(FAULTS) -commit=$$(git rev-parse --short HEAD) | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
@@ -72,6 +72,10 @@ ROUNDS ?= 5
 .PHONY: test-rolling
 test-rolling: stack-tools build ## rolling restarts of three brokers under load: no client may notice (make test-rolling ROUNDS=n, some 25 s each)
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 2h -v -run 'TestRolling' ./tests/stack -args -rounds=$(ROUNDS) | grep -v '^=== '; exit $${PIPESTATUS[0]}
+
+.PHONY: faults-report
+faults-report: ## write what all of them have come to into docs/RELIABILITY.md
+	go test -tags stack -count=1 -run '^TestFaultsReport$$' ./tests/faults -args -results=$(FAULTS) -report=$(CURDIR)/docs/RELIABILITY.md
 
 .PHONY: test-differential
 test-differential: apache-kafka ## the same requests to firnlog and to Apache Kafka: every field of the answers

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,7 +134,7 @@ func (n *nemesis) episode(t testing.TB, f fault, r *rand.Rand) {
 	n.episodes = append(n.episodes, e)
 	n.loads = append(n.loads, load(t))
 	slices.Sort(n.loads)
-	t.Logf("%v: %s%v: everybody gets on after %v", n.Now().Round(time.Second), f.name, e.Of, took)
+	t.Logf("%v: %s: everybody gets on after %v", n.Now().Round(time.Second), strings.Join(append([]string{f.name}, e.Of...), ": "), took)
 }
 
 // load of the machine in the last minute.
