@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"tests"},
 	{"bench"},
 	{"core/broker", "core/invoke", "core/maintain", "core/coretest"},
-	{"core/wire", "core/rest", "core/deliver"},
+	{"core/wire", "core/rest", "core/deliver", "core/console"},
 	{"core/consume"},
 	{"core/ingest", "core/fetch", "core/restore", "core/fsck", "core/cost", "core/compact", "core/retain", "core/chill", "core/fork"},
 	{"core/group", "core/txn", "core/topic", "core/upgrade"},
@@ -49,6 +49,7 @@ var onlyFor = map[string][]string{
 	"go.etcd.io/etcd/server/v3": {"localstack/etcd"},
 	"objectstore/storeurl":      {"cmd", "functions"},
 	"core/tracing/otlp":         {"cmd/firnlog"},
+	"core/console":              {"core/broker"}, // functions do not carry it
 	"go.opentelemetry.io":       {"core/tracing/otlp"},
 }
 

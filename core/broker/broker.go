@@ -22,6 +22,7 @@ import (
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/cache"
 	"github.com/firnlog/firnlog/core/config"
+	"github.com/firnlog/firnlog/core/console"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/group"
 	"github.com/firnlog/firnlog/core/group/relay"
@@ -71,6 +72,7 @@ type Broker struct {
 	txns      *txn.Coordinator
 	kafka     *wire.Server
 	rest      *rest.Server
+	console   *console.Server // nil: it is off
 	relay     *relay.Relay
 	security  security
 	clients   *telemetry.Clients
@@ -156,6 +158,10 @@ func New(s Settings) (*Broker, error) {
 	}
 	b.kafka = b.frontEnd(reader, admin, guards)
 	b.rest = b.httpFrontEnd(reader, admin, b.forker(store, keys))
+	if b.console, err = b.consolePage(reader, store); err != nil {
+		b.Close()
+		return nil, err
+	}
 	b.gauges()
 	return b, nil
 }

@@ -23,7 +23,9 @@ func (b *Broker) webServer(ctx context.Context) *http.Server {
 		case "/healthz", "/readyz", "/metrics":
 			mux.ServeHTTP(w, r)
 		default: // past the mux, which would redirect paths with escaped names
-			b.rest.ServeHTTP(w, r)
+			if !b.forConsole(w, r) {
+				b.rest.ServeHTTP(w, r)
+			}
 		}
 	})
 	return &http.Server{

@@ -23,6 +23,7 @@ type Serving struct {
 	Kafka     []string `name:"kafka" env:"FIRNLOG_KAFKA" placeholder:"[NAME=]HOST:PORT" help:"Where to listen for Kafka clients without authentication; repeat with a NAME for more listeners. Port 0 picks a free one. Default: 127.0.0.1:9092, unless there is a --listen."`
 	Advertise []string `name:"advertise" env:"FIRNLOG_ADVERTISE" placeholder:"[NAME=]HOST:PORT" help:"The address that clients of a listener are told (a load balancer, a public name). Default: where it listens."`
 	HTTP      string   `name:"http" env:"FIRNLOG_HTTP" default:"127.0.0.1:8082" placeholder:"HOST:PORT" help:"Where to listen for HTTP: clients of the REST conventions (GET /openapi.yaml describes them), /healthz, /readyz, /metrics. Port 0 picks a free one."`
+	Console   bool     `name:"console" env:"FIRNLOG_CONSOLE" default:"true" negatable:"" help:"Serve the web console below /console/ of the HTTP address. It reads only, and asks for the same rights as Kafka and REST do."`
 	Cluster   string   `name:"cluster" env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster: a prefix in etcd, so that several share one."`
 	Zone      string   `name:"zone" env:"FIRNLOG_ZONE" help:"Availability zone of this instance. Clients that name theirs (zone= in client.id, or client.rack) are sent here first."`
 	NodeID    int32    `name:"node-id" env:"FIRNLOG_NODE_ID" default:"-1" help:"Broker id that clients see. -1: the lowest free one, kept per advertised address."`

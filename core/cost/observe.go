@@ -77,3 +77,10 @@ func (o *Observer) Dollars(emit func(v float64, values ...string)) {
 		emit(dollars, u.Topic)
 	}
 }
+
+// Usage is what the last Step has measured, and when; the zero time before the first.
+func (o *Observer) Usage() ([]Usage, time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.topics, o.mu.at
+}
