@@ -37,6 +37,7 @@ func reductions() []reduction {
 	out := []reduction{
 		{"half of the time", func(s *Settings) bool { s.Chaos /= 2; return s.Chaos > time.Second }},
 		{"no weather, pauses, kills, cuts", func(s *Settings) bool { had := s.ChaosEvery < s.Chaos; s.ChaosEvery = 100 * s.Chaos; return had }},
+		{"log compaction, retention and cold storage", func(s *Settings) bool { return zero(&s.Aging) }},
 		{"a client that is plain", func(s *Settings) bool { return less(&s.Plain, 0) }},
 		{"an idempotent client", func(s *Settings) bool { return less(&s.Idempotent, 0) }},
 		{"a transactional client", func(s *Settings) bool { return less(&s.Transactional, 0) }},

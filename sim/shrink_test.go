@@ -16,10 +16,10 @@ func TestShrink_LeavesLittleOfAFailure(t *testing.T) {
 		t.Fatalf("found %v", failed.Violations)
 	}
 	small := Shrink(t, failed, 20*time.Second)
-	if small.checker() != failed.checker() || small.Calls*2 > failed.Calls {
+	if small.checker() != failed.checker() || small.Calls*3 > failed.Calls*2 { // the fewer clients, the longer a hundred acknowledgements take, and maintenance goes on
 		t.Errorf("%d calls were made %d: %v", failed.Calls, small.Calls, small)
 	}
-	if s := small.Settings; s.Consumers > 0 || s.Instances > 2 || s.Faults.CommitLate > 0 || s.Plain+s.Idempotent+s.Transactional > 3 {
+	if s := small.Settings; s.Consumers > 0 || s.Aging != (Aging{}) || s.Instances > 2 || s.Faults.CommitLate > 0 || s.Plain+s.Idempotent+s.Transactional > 3 {
 		t.Errorf("what does not matter is left: %+v", s)
 	}
 	if again := Run(t, seed, func(into *Settings) { *into = small.Settings }); again.checker() != failed.checker() {
