@@ -97,11 +97,11 @@ func (v *vault) state(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bounds, err := v.logs.Bounds(t.Context(), record.TopicPartition{Topic: v.topic.ID})
 	limits, err := v.guards.Quotas.List(t.Context(), quota.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	bounds, err := v.logs.Bounds(t.Context(), record.TopicPartition{Topic: v.topic.ID})
 	return fmt.Sprint(page.Items, rules, limits, bounds, err, v.logs.added())
 }
 
