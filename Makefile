@@ -226,7 +226,7 @@ $(CACHE)/npm/installed: $(CLIENTS)/package.json
 .PHONY: system-packages
 system-packages:
 	@missing=""; \
-	for need in kcat:kcat tmux:tmux javac:default-jdk-headless mvn:maven npm:npm python3:python3; do \
+	for need in kcat:kcat tmux:tmux chromium:chromium javac:default-jdk-headless mvn:maven npm:npm python3:python3; do \
 		command -v $${need%%:*} >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
 	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \

@@ -28,7 +28,7 @@ async function show() {
   current = { view, stop, body };
   nav(view.section);
   document.title = `${view.title} · firnlog`;
-  main.replaceChildren(...[view.crumb, h('h1', null, view.title), view.intro ? h('p', { class: 'quiet' }, view.intro) : null, view.still, body].flat().filter(Boolean));
+  main.replaceChildren(...[view.crumb, h('h1', null, view.title), view.intro ? h('p', { class: 'quiet' }, view.intro) : null, view.still, body].flat(Infinity).filter(Boolean));
   body.append(h('p', { class: 'quiet' }, 'Loading …'));
   say(view.title);
   await refresh();
