@@ -96,7 +96,8 @@ func (s *Server) messages(c *call) (any, error) {
 }
 
 func (q *search) parse(c *call) error {
-	limit, preview, err := int64(messagesUsual), int64(previewBytes), error(nil)
+	var err error
+	limit, preview := int64(messagesUsual), int64(previewBytes)
 	if text := c.query.Get("limit"); text != "" {
 		if limit, err = number(text, "limit", 1, messagesMax); err != nil {
 			return err
