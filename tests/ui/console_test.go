@@ -65,7 +65,7 @@ func (s *stage) fill() {
 		s.Fatal(err)
 	}
 	for _, group := range []string{"billing", hostile} {
-		var offsets kadm.Offsets = kadm.Offsets{}
+		offsets := kadm.Offsets{}
 		for p := range int32(6) {
 			offsets.AddOffset("orders", p, 20, -1)
 		}
