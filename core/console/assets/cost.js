@@ -16,7 +16,7 @@ export function costView() {
       return [
         figures(['A month on the object store', dollars(total), `${dollars(sum((t) => t.storage))} storage, ${dollars(sum((t) => t.requests))} requests`],
           ['The same on replicated disks', dollars(replicated), `${dollars(sum((t) => t.replicatedDisks))} disks, ${dollars(sum((t) => t.replicatedTraffic))} traffic between zones`],
-          ['Stored', bytes(sum(stored))], ['Coming in', `${bytes(sum((t) => t.bytesPerMonth))}`, 'a month, by the records’ timestamps']),
+          ['Stored', bytes(sum(stored))], ['Coming in', sum((t) => t.bytesPerMonth) ? bytes(sum((t) => t.bytesPerMonth)) : 'not known yet', 'a month, by the records’ timestamps']),
         table('Dollars a month by topic, the dearest first', [
           { name: 'Topic', cls: 'key', cell: (t) => h('a', { href: `#/topic/${part(t.topic)}` }, t.topic), sum: 'All' },
           { name: 'Stored', n: true, cell: (t) => [bytes(stored(t)), Object.keys(t.classes).map((k) => h('small', null, k))], sum: bytes(sum(stored)) },

@@ -3,6 +3,7 @@ import { h } from './dom.js';
 
 const whole = new Intl.NumberFormat('en');
 export const number = (n) => whole.format(n);
+export const count = (n, one, many = one + 's') => `${number(n)} ${n === 1 ? one : many}`;
 
 export function bytes(n) {
   if (n < 1024) return `${n} B`;

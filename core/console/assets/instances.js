@@ -1,6 +1,6 @@
 import { instances } from './api.js';
 import { figures, h, table } from './dom.js';
-import { number, time } from './format.js';
+import { count, number, time } from './format.js';
 
 export function instancesView() {
   return {
@@ -18,7 +18,7 @@ export function instancesView() {
           { name: 'Kafka', cls: 'key', cell: (i) => i.endpoints.map((e) => h('span', { class: 'mono' }, `${e.listener ? e.listener + ' ' : ''}${e.host}:${e.port}${e.tls ? ' TLS' : ''}`, h('br'))) },
           { name: 'HTTP', cell: (i) => h('span', { class: 'mono' }, i.http || '—') },
           { name: 'Zone', cell: (i) => i.zone || '—' },
-          { name: 'Preferred for', n: true, cell: (i) => `${number(i.preferred)} partitions` },
+          { name: 'Preferred for', n: true, cell: (i) => count(i.preferred, 'partition') },
           { name: 'Version', cell: (i) => [i.version, h('small', null, `format ${i.formatNewest || 1}`)] },
           { name: 'Started', cell: (i) => time(Date.parse(i.started)) },
         ], rows),

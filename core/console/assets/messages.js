@@ -1,7 +1,7 @@
 // Messages of a topic: search by offset, time, key and value, newest first or on from somewhere; follow what comes in.
 import { messages, topic } from './api.js';
 import { empty, h, problem, swap } from './dom.js';
-import { bytes, decode, hex, iso, json, line, number, text, time } from './format.js';
+import { bytes, count, decode, hex, iso, json, line, text, time } from './format.js';
 
 const shownMax = 2000; // messages in the page; following drops the oldest
 const whole = 4 << 20; // bytes of a value at most
@@ -70,7 +70,7 @@ export function messagesTab(name) {
   function draw() {
     const a = at.answer;
     const limits = { bytes: 'It stopped after reading 32 MiB.', time: 'It stopped after 5 seconds.' }[a.stopped] || '';
-    const foundText = `${number(at.list.length)} messages; the last request looked at ${number(a.read.records)} records, ${bytes(a.read.bytes)}. ${limits}`;
+    const foundText = `${count(at.list.length, 'message')}; the last request looked at ${count(a.read.records, 'record')}, ${bytes(a.read.bytes)}. ${limits}`;
     const further = [];
     if (at.order === 'newest' && at.before) further.push(h('button', { type: 'button', id: 'older', onclick: () => search({ before: at.before }) }, 'Look further back'));
     if (at.order !== 'newest' && !a.atEnd) further.push(h('button', { type: 'button', id: 'on', onclick: () => search({ after: at.after }) }, 'Go on'));
@@ -84,7 +84,7 @@ export function messagesTab(name) {
   }
 
   const rows = () => h('div', { class: 'card' },
-    h('div', { class: 'colheads', 'aria-hidden': 'true' }, h('span', null, 'Partition : offset'), h('span', null, 'Timestamp'), h('span', null, 'Key'), h('span', null, 'Value')),
+    h('div', { class: 'colheads', 'aria-hidden': 'true' }, h('span', null, 'Partition:offset'), h('span', null, 'Timestamp'), h('span', null, 'Key'), h('span', null, 'Value')),
     h('ul', { class: 'messages', 'aria-label': 'Messages' }, at.list.map((m) => h('li', null, row(m)))));
 
   function row(m) {

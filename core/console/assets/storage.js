@@ -1,7 +1,7 @@
 // What a partition refers to: the manifest with what is settled for good, spans that are not yet in it, and the objects that hold them.
 import { part, storage, topic } from './api.js';
 import { empty, figures, h, svg, table } from './dom.js';
-import { bytes, number, time } from './format.js';
+import { bytes, count, number, time } from './format.js';
 
 const kinds = {
   segment: 'segment, as an instance wrote it', shared: 'settled, together with other partitions', settled: 'settled, of this partition alone', cold: 'settled, in cold storage', marker: 'marker of a transaction, kept in etcd',
@@ -24,9 +24,9 @@ export function storageTab(name, which) {
       const open = s.spans.reduce((sum, r) => sum + r.bytes, 0);
       return [
         figures(['Offsets', `${number(s.start)} – ${number(s.end)}`, s.stable < s.end ? `stable up to ${number(s.stable)}` : 'first, and end'],
-          ['Settled for good', bytes(s.manifest?.bytes || 0), s.manifest ? `${number(s.manifest.objects)} objects in the manifest` : 'no manifest yet: settling comes at 64 MiB or after --settle-age'],
-          ['Not settled for good', bytes(open), `${number(s.spans.length + s.spansLeft)} spans`],
-          ['Head in etcd', `r ${number(s.asOf)}`, 'revision that it covers']),
+          ['Settled for good', bytes(s.manifest?.bytes || 0), s.manifest ? `${count(s.manifest.objects, 'object')} in the manifest` : 'no manifest yet: settling comes at 64 MiB or after --settle-age'],
+          ['Not settled for good', bytes(open), count(s.spans.length + s.spansLeft, 'span')],
+          ['Head in etcd', s.asOf ? `revision ${number(s.asOf)}` : 'none yet', s.asOf ? 'covers all that was committed up to it' : 'a checkpoint writes it after 15 s']),
         strip(all, s),
         s.manifest ? [h('h2', null, 'Manifest'), h('p', { class: 'mono' }, s.manifest.key), h('p', { class: 'quiet' }, `Lists offsets ${number(s.manifest.base)} to ${number(s.manifest.end)}.`)] : null,
         s.spans.length ? [h('h2', null, 'Not in the manifest yet'), references('Spans, in offset order', s.spans, s.spansLeft)] : null,

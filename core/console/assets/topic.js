@@ -1,7 +1,7 @@
 // One topic: messages, partitions, storage, settings.
 import { configs, part, topic } from './api.js';
 import { figures, h, table } from './dom.js';
-import { bytes, number, time } from './format.js';
+import { bytes, count, number, time } from './format.js';
 import { messagesTab } from './messages.js';
 import { storageTab } from './storage.js';
 
@@ -31,7 +31,7 @@ function partitionsTab(name) {
           { name: 'First offset', n: true, cell: (p) => number(p.start) },
           { name: 'End', n: true, cell: (p) => [number(p.end), p.stable < p.end ? h('small', null, `a transaction is open from ${number(p.stable)}`) : null] },
           { name: 'Stored', n: true, cell: (p) => bytes(p.bytes) },
-          { name: 'Settled', n: true, cell: (p) => [bytes(p.settled), p.settledObjects ? h('small', null, `${number(p.settledObjects)} objects`) : null] },
+          { name: 'Settled', n: true, cell: (p) => [bytes(p.settled), p.settledObjects ? h('small', null, count(p.settledObjects, 'object')) : null] },
           { name: 'Spans not settled for good', n: true, cell: (p) => number(p.spans) },
           { name: 'Preferred instance', n: true, cell: (p) => (p.leader < 0 ? 'none' : p.leader) },
           { name: 'Newest record', cell: (p) => time(p.newest) },
