@@ -105,7 +105,7 @@ func (s *stage) fill(name string, partitions int32, n int) record.TopicID {
 	return id
 }
 
-func (s *stage) get(path string) (*http.Response, string) {
+func (s *stage) get(path string) (got, string) {
 	s.Helper()
 	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.url+path, nil)
 	if err != nil {
@@ -120,7 +120,14 @@ func (s *stage) get(path string) (*http.Response, string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return resp, string(b)
+	return got{resp.StatusCode, resp.Status, resp.Header}, string(b)
+}
+
+// got is an answer without its body.
+type got struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
 }
 
 // found asks for messages, and gives their values.
@@ -238,7 +245,7 @@ func TestStorage_ShowsWhatAPartitionRefersTo(t *testing.T) {
 	if got.End != 25 || len(got.Spans) == 0 || got.Spans[0].Kind != "segment" || !strings.HasPrefix(got.Spans[0].Key, "segments/") || got.Spans[len(got.Spans)-1].End != 25 {
 		t.Errorf("%s", text)
 	}
-	if _, text := s.get("api/cost"); !strings.Contains(text, `"topic":"t"`) || !strings.Contains(text, `"replicated":0.`) && !strings.Contains(text, `"replicated":`) {
+	if _, text := s.get("api/cost"); !strings.Contains(text, `"topic":"t"`) || !strings.Contains(text, `"replicated":`) {
 		t.Errorf("%s", text)
 	}
 }

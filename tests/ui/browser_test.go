@@ -244,11 +244,15 @@ func (b *browser) look(width, height int, scheme string) {
 // shoot writes what is seen to a file.
 func (b *browser) shoot(dir, name string) {
 	b.Helper()
+	params := map[string]any{"format": *format, "captureBeyondViewport": false}
+	if *format != "png" {
+		params["quality"] = 72
+	}
 	var shot struct{ Data string }
-	b.must("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": false}, &shot)
+	b.must("Page.captureScreenshot", params, &shot)
 	picture, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644)
+		err = os.WriteFile(filepath.Join(dir, name+"."+*format), picture, 0o644)
 	}
 	if err != nil {
 		b.Fatal(err)

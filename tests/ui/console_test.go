@@ -20,6 +20,9 @@ import (
 
 var shots = flag.String("screenshots", "", "folder for pictures of the console; empty: a temporary one")
 
+// Those of docs/console are webp, which are smaller.
+var format = flag.String("format", "png", "of these pictures: png, jpeg, webp")
+
 // hostile is what somebody might write to take over the browser of who looks at it.
 const hostile = `<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>"'><svg onload=alert(1)>`
 
