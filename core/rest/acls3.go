@@ -210,7 +210,7 @@ func (s *Server) deleteACLs(c *call) (*answer, error) {
 // aclCodes are the rows of the table of errors that are about ACLs.
 func aclCodes() []row {
 	return []row{
-		{errNoACLs, http.StatusNotImplemented, 501, 0},
+		{errNoACLs, http.StatusBadRequest, codeBadRequestV3, 0},
 		{acl.ErrInvalid, 400, codeBadRequestV3, 0},
 		{acl.ErrTooMany, http.StatusUnprocessableEntity, 422, 0},
 		{acl.ErrUnavailable, http.StatusServiceUnavailable, codeRetriable, 0},

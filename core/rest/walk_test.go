@@ -216,5 +216,5 @@ func TestACLs_AreMadeListedAndDeleted(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	v.server.backend.ACLs = nil
-	v.call("GET", at, "", "").fails(501, 501)
+	v.call("GET", at, "", "").fails(400, 40002)
 }
