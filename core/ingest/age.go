@@ -16,10 +16,10 @@ const HeldMax = 5 * time.Minute
 // errHeld: trying again is safe, since nothing was committed.
 var errHeld = fmt.Errorf("%w: held for too long", ErrNotAppended)
 
-// age is how long an item has been here. The monotonic clock may stand still while a machine sleeps; the other one may be set.
-func (it *item) age() time.Duration {
-	now := time.Now()
-	return max(now.Sub(it.arrived), now.Round(0).Sub(it.arrived.Round(0)))
+// elapsed is the time between two readings of the clock. The monotonic one may stand still while a machine sleeps or a function is frozen; the
+// other one may be set. The longer counts: who is told to send again loses nothing.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // young answers those that are held for too long, and gives the others.
@@ -35,4 +35,6 @@ func (g *Ingest) young(items []item) []item {
 	return kept
 }
 
-func (g *Ingest) tooOld(it *item) bool { return g.HeldMax > 0 && it.age() > g.HeldMax }
+func (g *Ingest) tooOld(it *item) bool {
+	return g.HeldMax > 0 && elapsed(it.arrived, time.Now()) > g.HeldMax
+}

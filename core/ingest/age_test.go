@@ -12,7 +12,7 @@ import (
 	"github.com/firnlog/firnlog/objectstore"
 )
 
-// held is a put that takes longer than a batch may be held, of an instance that has one upload at a time; wait is for the batch behind it.
+// heldPut makes the first put of instance a take so long.
 func heldPut(f *fixture, takes time.Duration) {
 	first := true
 	f.FaultStore(func(who string, op objectstore.Op, _ string) (d objectstore.Decision) {

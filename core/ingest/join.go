@@ -127,7 +127,7 @@ func (j *joining) apply(items []item) {
 			it.refused = ErrTxnState
 		case err != nil:
 			it.refused = fmt.Errorf("%w: %w", ErrNotAppended, err)
-		case !it.implicit && j.asked.Sub(it.arrived) > txn.JoinWithin:
+		case !it.implicit && elapsed(it.arrived, j.asked) > txn.JoinWithin:
 			it.refused = late
 		default:
 			it.entry.Serial = member.Serial
