@@ -104,9 +104,6 @@ func TestReadyz_SaysWhatIsWrongAndSinceWhen(t *testing.T) {
 }
 
 func TestReadyz_AStoreThatIsDownIsNoticedAndSoIsItsReturn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for what counts as down, some 15 s")
-	}
 	var store, etcd atomic.Bool
 	b := start(t, brokenStore{memory.New(), &store}, brokenKV{newKV(), &etcd}, func(s *Settings) { s.JournalEvery = time.Second })
 	readyz(t, b, http.StatusOK, "store", "")
