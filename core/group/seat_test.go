@@ -56,7 +56,7 @@ func TestSeat_NobodyIsPutOutWhileEtcdIsAway(t *testing.T) {
 		h.breaks(func(coordination.Op, string) coordination.Decision {
 			return coordination.Decision{Fail: coordination.FailBefore}
 		})
-		time.Sleep(d.Limits.ConsumerSession + 5*time.Second)
+		time.Sleep(d.Limits.ConsumerSession + 5*time.Second + 300*time.Millisecond) // not at the instant at which the desk looks who is late
 		h.breaks(nil)
 		if _, err := d.ConsumerHeartbeat(h.Context(), "g", ConsumerRequest{MemberID: "tcp", Epoch: 1, RebalanceMs: -1}); err != nil {
 			h.Errorf("heartbeat after etcd was away: %v", err)
