@@ -44,7 +44,9 @@ func (q *queue) transformer(ctx context.Context, input queues.Key, number int) {
 		at = next[input]
 		if c.Outcome != queues.Done {
 			c.ready = false // its position is no more what is committed
+			continue
 		}
+		q.worked.Add(1)
 	}
 }
 
