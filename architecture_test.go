@@ -38,6 +38,7 @@ var layers = [][]string{
 	{"core/record"},
 	{"core/acl", "core/quota"},
 	{"core/auth"},
+	{"core/watched"},
 	{"core/config", "core/telemetry", "core/tracing", "core/rule", "core/pause"},
 	{"localstack"},
 	{"coordination", "objectstore"},

@@ -2,15 +2,13 @@ package acl
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
 	"github.com/firnlog/firnlog/core/auth"
-	"github.com/firnlog/firnlog/core/pause"
+	"github.com/firnlog/firnlog/core/watched"
 )
 
 // ACLs is the live view of all ACLs, an auth.Authorizer that asks it, and what changes them.
@@ -20,16 +18,13 @@ import (
 // Without etcd the last view stays. Before the first one, only super users may do anything.
 type ACLs struct {
 	Settings
-	super  map[auth.Principal]bool
-	loaded chan struct{}
-	mu     struct {
+	super map[auth.Principal]bool
+	view  *watched.View
+	mu    struct {
 		sync.RWMutex
 		index      *index
 		byID       map[string]Binding
 		unreadable map[string]bool // ids: while there are any, super users alone may do anything
-		at         coordination.Revision
-		read       time.Time // when, for Refresh
-		moved      chan struct{}
 		known      bool
 	}
 }
@@ -53,125 +48,47 @@ type Settings struct {
 // MaxUsual keeps all ACLs together at some megabytes.
 const MaxUsual = 20_000
 
-const (
-	pageItems = 1000
-	// seenWithin is how long whoever changed something waits until it counts here.
-	seenWithin = 5 * time.Second
-)
-
 // New makes ACLs; it starts nothing.
 func New(s Settings) *ACLs {
 	if s.Max == 0 {
 		s.Max = MaxUsual
 	}
-	a := &ACLs{Settings: s, super: map[auth.Principal]bool{}, loaded: make(chan struct{})}
+	a := &ACLs{Settings: s, super: map[auth.Principal]bool{}}
 	for _, p := range s.SuperUsers {
 		a.super[p] = true
 	}
-	a.mu.index, a.mu.byID, a.mu.unreadable, a.mu.moved = newIndex(), map[string]Binding{}, map[string]bool{}, make(chan struct{})
+	a.mu.index, a.mu.byID, a.mu.unreadable = newIndex(), map[string]Binding{}, map[string]bool{}
+	a.view = watched.New(watched.Settings{
+		KV: s.KV, Keys: s.Keys, Prefix: s.Keys.ACLs(), What: "ACLs", Now: s.Now, Log: s.Log, Visits: s.Visits, Replace: a.replace, Apply: a.apply,
+		Errors: watched.Errors{Unavailable: ErrUnavailable, Unknown: ErrUnknown, NoCluster: ErrNoCluster},
+	})
 	return a
 }
 
 // Loaded is closed once there is a view.
-func (a *ACLs) Loaded() <-chan struct{} { return a.loaded }
+func (a *ACLs) Loaded() <-chan struct{} { return a.view.Loaded() }
 
 // Run follows etcd until ctx ends.
-func (a *ACLs) Run(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
-		at, err := a.load(ctx)
-		if err == nil {
-			attempt = 0
-			err = a.follow(ctx, at)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		a.Log.Warn("reading ACLs again", "cause", err)
-		if err := pause.For(ctx, pause.Backoff(attempt, 50*time.Millisecond, time.Second)); err != nil {
-			return err
-		}
-	}
-}
+func (a *ACLs) Run(ctx context.Context) error { return a.view.Run(ctx) }
 
 // Refresh reads all anew if the view is older than age.
-func (a *ACLs) Refresh(ctx context.Context, age time.Duration) error {
-	a.mu.RLock()
-	fresh := a.mu.known && a.Now().Sub(a.mu.read) < age
-	a.mu.RUnlock()
-	if fresh {
-		return nil
-	}
-	_, err := a.load(ctx)
-	return err
-}
+func (a *ACLs) Refresh(ctx context.Context, age time.Duration) error { return a.view.Refresh(ctx, age) }
 
-// readAll reads all keys at one revision.
-func (a *ACLs) readAll(ctx context.Context) (items []coordination.Item, at coordination.Revision, err error) {
-	r := coordination.Range{Prefix: a.Keys.ACLs(), Limit: pageItems}
-	for {
-		page, err := a.KV.List(ctx, r)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read ACLs: %w", err)
-		}
-		items = append(items, page.Items...)
-		if !page.More {
-			return items, page.Revision, nil
-		}
-		r.At, r.After = page.Revision, page.Items[len(page.Items)-1].Key
-	}
-}
-
-func (a *ACLs) load(ctx context.Context) (coordination.Revision, error) {
-	now := a.Now()
-	items, at, err := a.readAll(ctx)
-	if err != nil {
-		return 0, err
-	}
+func (a *ACLs) replace(items []coordination.Item) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mu.index, a.mu.byID, a.mu.unreadable = newIndex(), map[string]Binding{}, map[string]bool{}
+	a.mu.index, a.mu.byID, a.mu.unreadable, a.mu.known = newIndex(), map[string]Binding{}, map[string]bool{}, true
 	for _, it := range items {
 		a.put(it.Key, it.Value)
 	}
-	a.mu.at, a.mu.read = at, now
-	a.news()
-	if !a.mu.known {
-		a.mu.known = true
-		close(a.loaded)
-	}
-	return at, nil
 }
 
-func (a *ACLs) follow(ctx context.Context, at coordination.Revision) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w, err := a.KV.Watch(ctx, a.Keys.ACLs(), at+1)
-	if err != nil {
-		return fmt.Errorf("watch ACLs: %w", err)
-	}
-	for update := range w.Updates() {
-		if update.Err != nil {
-			return fmt.Errorf("watch ACLs: %w", update.Err)
-		}
-		a.apply(update)
-	}
-	return fmt.Errorf("watch ACLs: %w", coordination.ErrUnavailable)
-}
-
-func (a *ACLs) apply(update coordination.Update) {
+func (a *ACLs) apply(events []coordination.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, e := range update.Events {
+	for _, e := range events {
 		a.put(e.Key, e.Value)
 	}
-	a.mu.at = max(a.mu.at, update.Revision)
-	a.news()
-}
-
-// news needs the lock.
-func (a *ACLs) news() {
-	close(a.mu.moved)
-	a.mu.moved = make(chan struct{})
 }
 
 // put notes one key, or that it is gone; it needs the lock.
@@ -196,32 +113,4 @@ func (a *ACLs) put(key string, value []byte) {
 	}
 	a.mu.byID[id] = b
 	a.mu.index.add(&b)
-}
-
-// seen waits until the view has come to a revision, for as long as is reasonable: others do not wait either.
-func (a *ACLs) seen(ctx context.Context, at coordination.Revision) {
-	if a.Visits {
-		if _, err := a.load(ctx); err != nil {
-			a.Log.Warn("ACLs were changed, and cannot be read now", "error", err)
-		}
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, seenWithin)
-	defer cancel()
-	for {
-		a.mu.RLock()
-		reached, moved := a.mu.at >= at, a.mu.moved
-		a.mu.RUnlock()
-		if reached {
-			return
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				a.Log.Warn("ACLs were changed, but this instance has not heard of it yet")
-			}
-			return
-		}
-	}
 }

@@ -2,29 +2,23 @@ package acl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/firnlog/firnlog/coordination"
-	"github.com/firnlog/firnlog/core/pause"
 )
 
-// Changes go to etcd by transactions of up to changesMax ACLs: all of one or none. Each compares log/format by value, since revisions
-// repeat in an etcd that was rebuilt. A change is answered once this instance heeds it; the others do within a moment.
+// Changes go to etcd by transactions of up to changesMax ACLs: all of one or none. A change is answered once this instance heeds it; the others
+// do within a moment.
 
-const (
-	changesMax  = 100 // of one transaction: fewer than etcd's 128, with their guards
-	changeTries = 8
-)
+const changesMax = 100 // of one transaction: fewer than etcd's 128, with their guards
 
 // List reads from etcd, so that it shows what any instance has acknowledged.
 func (a *ACLs) List(ctx context.Context, f Filter) ([]Binding, error) {
 	if err := f.Check(); err != nil {
 		return nil, err
 	}
-	items, _, err := a.readAll(ctx)
+	items, _, err := a.view.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -108,47 +102,20 @@ func (a *ACLs) room(puts []coordination.Change) error {
 
 // write puts ACLs in one transaction.
 func (a *ACLs) write(ctx context.Context, puts []coordination.Change) error {
-	return a.repeat(ctx, func() (bool, error) {
-		snap, err := a.KV.Get(ctx, a.Keys.Format())
+	return a.view.Repeat(ctx, func(bool) (bool, error) {
+		_, era, err := a.view.Read(ctx)
 		if err != nil {
-			return false, fmt.Errorf("read format: %w", err)
+			return false, err
 		}
-		if snap.Items[0].Create == 0 {
-			return true, ErrNoCluster
-		}
-		res, err := a.KV.Commit(ctx, []coordination.Guard{coordination.ValueIs(a.Keys.Format(), snap.Items[0].Value)}, puts)
+		res, err := a.KV.Commit(ctx, []coordination.Guard{era}, puts)
 		if err != nil {
 			return false, fmt.Errorf("create ACLs: %w", err)
 		}
 		if res.Committed {
-			a.seen(ctx, res.Revision)
+			a.view.Seen(ctx, res.Revision)
 		}
 		return res.Committed, nil
 	})
-}
-
-// repeat tries until something is done: with its error, or none.
-func (a *ACLs) repeat(ctx context.Context, try func() (done bool, err error)) error {
-	unsure := false
-	last := errors.New("others changed the same each time")
-	for n := range changeTries {
-		if n > 0 {
-			if err := pause.For(ctx, pause.Backoff(n-1, 20*time.Millisecond, 500*time.Millisecond)); err != nil {
-				break
-			}
-		}
-		done, err := try()
-		if done {
-			return err
-		}
-		if err != nil {
-			unsure, last = unsure || errors.Is(err, coordination.ErrUnknown), err
-		}
-	}
-	if unsure {
-		return fmt.Errorf("%w: %w", ErrUnknown, last)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, last)
 }
 
 // Deleted is what became of one filter.
@@ -170,7 +137,7 @@ func (a *ACLs) Delete(ctx context.Context, filters []Filter) []Deleted {
 		return out
 	}
 	gone := map[Binding]bool{}
-	err := a.repeat(ctx, func() (bool, error) { return a.remove(ctx, filters, out, gone) })
+	err := a.view.Repeat(ctx, func(bool) (bool, error) { return a.remove(ctx, filters, out, gone) })
 	for i := range out {
 		if out[i].Err != nil {
 			continue
@@ -188,18 +155,15 @@ func (a *ACLs) Delete(ctx context.Context, filters []Filter) []Deleted {
 
 // remove reads anew, and deletes what is meant. What is found gone at another try was deleted by an earlier one, or by somebody else.
 func (a *ACLs) remove(ctx context.Context, filters []Filter, out []Deleted, gone map[Binding]bool) (bool, error) {
-	snap, err := a.KV.Get(ctx, a.Keys.Format())
-	if err != nil {
-		return false, fmt.Errorf("read format: %w", err)
-	}
-	if snap.Items[0].Create == 0 {
-		return true, ErrNoCluster
-	}
-	items, _, err := a.readAll(ctx)
+	_, era, err := a.view.Read(ctx)
 	if err != nil {
 		return false, err
 	}
-	guards := []coordination.Guard{coordination.ValueIs(a.Keys.Format(), snap.Items[0].Value)}
+	items, _, err := a.view.All(ctx)
+	if err != nil {
+		return false, err
+	}
+	guards := []coordination.Guard{era}
 	var changes []coordination.Change
 	var meant []Binding
 	flush := func() (bool, error) {
@@ -214,7 +178,7 @@ func (a *ACLs) remove(ctx context.Context, filters []Filter, out []Deleted, gone
 			return false, fmt.Errorf("delete ACLs: %w", err)
 		}
 		if res.Committed {
-			a.seen(ctx, res.Revision)
+			a.view.Seen(ctx, res.Revision)
 		}
 		guards, changes, meant = guards[:1], nil, nil
 		return res.Committed, nil

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/firnlog/firnlog/coordination"
-	"github.com/firnlog/firnlog/core/pause"
+	"github.com/firnlog/firnlog/core/watched"
 )
 
 // Users is the live view of who has which credentials, and changes them.
@@ -31,13 +30,12 @@ type Users struct {
 	// derivations bounds how many passwords are derived at a time: they are the only dear work that a stranger can ask for.
 	derivations *semaphore.Weighted
 	derived     atomic.Int64 // iterations, of all passwords together
-	loaded      chan struct{}
+	view        *watched.View
 	mu          struct {
 		sync.RWMutex
 		byName map[string]map[string]*Credential
-		pepper []byte    // what salts of unknown users come from
-		usual  shape     // of credentials
-		at     time.Time // of the view, for Refresh
+		pepper []byte // what salts of unknown users come from
+		usual  shape  // of credentials
 		known  bool
 		proven map[string]proof
 	}
@@ -54,71 +52,60 @@ type UsersSettings struct {
 
 // NewUsers makes Users; it starts nothing.
 func NewUsers(s UsersSettings) *Users {
-	u := &Users{UsersSettings: s, derivations: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), loaded: make(chan struct{})}
+	u := &Users{UsersSettings: s, derivations: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))}
 	u.mu.byName, u.mu.proven = map[string]map[string]*Credential{}, map[string]proof{}
 	u.mu.usual = usualOf(nil)
+	u.view = watched.New(watched.Settings{
+		KV: s.KV, Keys: s.Keys, Prefix: s.Keys.Users(), What: "users", Now: s.Now, Log: s.Log, Prepare: u.prepare, Replace: u.replace, Apply: u.apply,
+		Errors: watched.Errors{Unavailable: ErrUnavailable, Unknown: ErrUnknown, NoCluster: ErrNoCluster},
+	})
 	return u
 }
 
 // Loaded is closed once there is a view.
-func (u *Users) Loaded() <-chan struct{} { return u.loaded }
+func (u *Users) Loaded() <-chan struct{} { return u.view.Loaded() }
 
 // Run follows etcd until ctx ends.
-func (u *Users) Run(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
-		at, err := u.load(ctx)
-		if err == nil {
-			attempt = 0
-			err = u.follow(ctx, at)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !errors.Is(err, ErrNoCluster) { // which is about to be made
-			u.Log.Warn("reading users again", "cause", err)
-		}
-		if err := pause.For(ctx, pause.Backoff(attempt, 50*time.Millisecond, time.Second)); err != nil {
-			return err
-		}
-	}
-}
+func (u *Users) Run(ctx context.Context) error { return u.view.Run(ctx) }
 
 // Refresh reads the users anew if the view is older than age.
 func (u *Users) Refresh(ctx context.Context, age time.Duration) error {
-	u.mu.RLock()
-	fresh := u.mu.known && u.Now().Sub(u.mu.at) < age
-	u.mu.RUnlock()
-	if fresh {
-		return nil
-	}
-	_, err := u.load(ctx)
-	return err
+	return u.view.Refresh(ctx, age)
 }
 
-// load reads all users at one revision.
-func (u *Users) load(ctx context.Context) (coordination.Revision, error) {
+// prepare reads what the salts of unknown users come from.
+func (u *Users) prepare(ctx context.Context) error {
 	pepper, err := u.ensurePepper(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	now := u.Now()
-	page, err := u.KV.List(ctx, coordination.Range{Prefix: u.Keys.Users()})
-	if err != nil {
-		return 0, fmt.Errorf("read users: %w", err)
-	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.pepper = pepper
+	return nil
+}
+
+func (u *Users) replace(items []coordination.Item) {
 	byName := map[string]map[string]*Credential{}
-	for _, it := range page.Items {
+	for _, it := range items {
 		u.put(byName, it.Key, it.Value)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mu.pepper, u.mu.at = pepper, now
 	u.install(byName)
-	if !u.mu.known {
-		u.mu.known = true
-		close(u.loaded)
+	u.mu.known = true
+}
+
+func (u *Users) apply(events []coordination.Event) {
+	u.mu.RLock()
+	byName := maps.Clone(u.mu.byName)
+	u.mu.RUnlock()
+	for _, e := range events {
+		u.put(byName, e.Key, e.Value)
 	}
-	return page.Revision, nil
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.install(byName)
 }
 
 // put notes one key. A damaged one is a user that cannot log in.
@@ -150,33 +137,6 @@ func (u *Users) install(byName map[string]map[string]*Credential) {
 	}
 }
 
-func (u *Users) follow(ctx context.Context, at coordination.Revision) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w, err := u.KV.Watch(ctx, u.Keys.Users(), at+1)
-	if err != nil {
-		return fmt.Errorf("watch users: %w", err)
-	}
-	for update := range w.Updates() {
-		if update.Err != nil {
-			return fmt.Errorf("watch users: %w", update.Err)
-		}
-		if len(update.Events) == 0 {
-			continue
-		}
-		u.mu.RLock()
-		byName := maps.Clone(u.mu.byName)
-		u.mu.RUnlock()
-		for _, e := range update.Events {
-			u.put(byName, e.Key, e.Value)
-		}
-		u.mu.Lock()
-		u.install(byName)
-		u.mu.Unlock()
-	}
-	return fmt.Errorf("watch users: %w", coordination.ErrUnavailable)
-}
-
 // Holds says whether what an identity was proven with still stands. One that no stored credential stands behind always does.
 func (u *Users) Holds(id *Identity) bool {
 	if id.credential == nil {
@@ -206,12 +166,12 @@ type ListedMechanism struct {
 
 // List reads all users from etcd, by name.
 func (u *Users) List(ctx context.Context) ([]Listed, error) {
-	page, err := u.KV.List(ctx, coordination.Range{Prefix: u.Keys.Users()})
+	items, _, err := u.view.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	byName := map[string]map[string]*Credential{}
-	for _, it := range page.Items {
+	for _, it := range items {
 		u.put(byName, it.Key, it.Value)
 	}
 	var out []Listed
@@ -225,50 +185,23 @@ func (u *Users) List(ctx context.Context) ([]Listed, error) {
 	return out, nil
 }
 
-const changeTries = 8
-
 // Change sets credentials (nil: removes) of one user by mechanism; a user without any is gone. ErrUnknownUser: what should
 // be removed is not there, and nothing was changed.
-//
-// The transaction compares log/format by value with what was read together with the user, since revisions repeat in an etcd that was rebuilt.
 func (u *Users) Change(ctx context.Context, name string, changes map[string]*Credential) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	unsure := false
-	var last error
-	for try := range changeTries {
-		if try > 0 {
-			if err := pause.For(ctx, pause.Backoff(try-1, 20*time.Millisecond, 500*time.Millisecond)); err != nil {
-				break
-			}
-		}
-		done, err := u.change(ctx, name, changes, unsure)
-		if done {
-			return err
-		}
-		unsure, last = unsure || errors.Is(err, coordination.ErrUnknown), err
-	}
-	if last == nil {
-		last = errors.New("others changed the same user each time")
-	}
-	if unsure {
-		return fmt.Errorf("%w: %w", ErrUnknown, last)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, last)
+	return u.view.Repeat(ctx, func(unsure bool) (bool, error) { return u.change(ctx, name, changes, unsure) })
 }
 
 // change is one try. again: an earlier one may have been applied, so that what is to be removed may be gone already.
 func (u *Users) change(ctx context.Context, name string, changes map[string]*Credential, again bool) (done bool, err error) {
 	key := u.Keys.User(name)
-	snap, err := u.KV.Get(ctx, u.Keys.Format(), key)
+	items, era, err := u.view.Read(ctx, key)
 	if err != nil {
-		return false, fmt.Errorf("read user: %w", err)
+		return false, err
 	}
-	format, item := snap.Items[0], snap.Items[1]
-	if format.Create == 0 {
-		return true, ErrNoCluster
-	}
+	item := items[0]
 	s := stored{}
 	if item.Create != 0 {
 		if s.Scram, err = decodeUser(item.Value); err != nil {
@@ -296,7 +229,7 @@ func (u *Users) change(ctx context.Context, name string, changes map[string]*Cre
 		}
 		write = coordination.PutKey(key, value)
 	}
-	guards := []coordination.Guard{coordination.ValueIs(u.Keys.Format(), format.Value), coordination.ModIs(key, item.Mod)}
+	guards := []coordination.Guard{era, coordination.ModIs(key, item.Mod)}
 	res, err := u.KV.Commit(ctx, guards, []coordination.Change{write})
 	if err != nil {
 		return false, fmt.Errorf("change user: %w", err)

@@ -122,7 +122,7 @@ func TestUsers_WhatWasReadInOneEraIsNotWrittenInAnother(t *testing.T) {
 	w := newWorld(t)
 	u := w.knowing("alice")
 	etcd := &rebuilding{KV: w.kv}
-	u.KV = etcd
+	u.KV, u.view.KV = etcd, etcd
 	restored := newWorld(t) // its alice has the very revision that she had in the lost one
 	fresh, err := NewCredential(rand.Reader, ScramSHA512, "restored", IterationsMin)
 	if err != nil {
@@ -169,7 +169,7 @@ func TestUsers_AChangeWhoseAnswerWasLostIsFound(t *testing.T) {
 	w := newWorld(t)
 	u := w.knowing("alice")
 	kv := &losing{KV: w.kv, lose: true}
-	u.KV = kv
+	u.KV, u.view.KV = kv, kv
 	if err := u.Remove(t.Context(), "alice"); err != nil {
 		t.Errorf("remove: %v", err)
 	}

@@ -142,12 +142,15 @@ func (u *Users) prove(name, password, mechanism string, c *Credential) {
 	u.mu.proven[name] = proof{mechanism, c, u.proofOf(password, c)}
 }
 
-const pepperBytes = sha256.Size
+const (
+	pepperBytes = sha256.Size
+	pepperTries = 8
+)
 
 // ensurePepper gives the value that salts of unknown users are derived from; the first who asks makes it. It opens nothing: who
 // knows it can tell unknown users from others.
 func (u *Users) ensurePepper(ctx context.Context) ([]byte, error) {
-	for range changeTries {
+	for range pepperTries {
 		snap, err := u.KV.Get(ctx, u.Keys.Format(), u.Keys.UserPepper())
 		if err != nil {
 			return nil, fmt.Errorf("read users: %w", err)

@@ -2,26 +2,20 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/firnlog/firnlog/coordination"
-	"github.com/firnlog/firnlog/core/pause"
 )
 
-// The quotas of one entity are one key, changed by compare-and-swap beside log/format, whose value is compared since revisions repeat in an etcd
-// that was rebuilt. A change is answered once this instance heeds it; the others do within a moment.
-
-const changeTries = 8
+// The quotas of one entity are one key, changed by compare-and-swap. A change is answered once this instance heeds it; the others do within a moment.
 
 // List reads from etcd, so that it shows what any instance has acknowledged.
 func (q *Quotas) List(ctx context.Context, f Filter) ([]Quota, error) {
 	if err := f.Check(); err != nil {
 		return nil, err
 	}
-	items, _, err := q.readAll(ctx)
+	items, _, err := q.view.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
@@ -40,39 +34,17 @@ func (q *Quotas) Alter(ctx context.Context, e Entity, ops []Op, validateOnly boo
 	if err := e.checkOps(ops); err != nil || validateOnly {
 		return err
 	}
-	unsure := false
-	last := errors.New("others changed the same each time")
-	for n := range changeTries {
-		if n > 0 {
-			if err := pause.For(ctx, pause.Backoff(n-1, 20*time.Millisecond, 500*time.Millisecond)); err != nil {
-				break
-			}
-		}
-		done, err := q.alter(ctx, e, ops)
-		if done {
-			return err
-		}
-		if err != nil {
-			unsure, last = unsure || errors.Is(err, coordination.ErrUnknown), err
-		}
-	}
-	if unsure {
-		return fmt.Errorf("%w: %w", ErrUnknown, last)
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, last)
+	return q.view.Repeat(ctx, func(bool) (bool, error) { return q.alter(ctx, e, ops) })
 }
 
 // alter tries once: done with an error is for good.
 func (q *Quotas) alter(ctx context.Context, e Entity, ops []Op) (done bool, err error) {
 	key := q.Keys.Quota(e.id())
-	snap, err := q.KV.Get(ctx, q.Keys.Format(), key)
+	items, era, err := q.view.Read(ctx, key)
 	if err != nil {
-		return false, fmt.Errorf("read quota: %w", err)
+		return false, err
 	}
-	format, old := snap.Items[0], snap.Items[1]
-	if format.Create == 0 {
-		return true, ErrNoCluster
-	}
+	old := items[0]
 	now := Quota{Entity: e}
 	if old.Create != 0 {
 		if now, err = decode(old.Value); err != nil {
@@ -94,13 +66,13 @@ func (q *Quotas) alter(ctx context.Context, e Entity, ops []Op) (done bool, err 
 		}
 		change = coordination.PutKey(key, value)
 	}
-	guards := []coordination.Guard{coordination.ValueIs(q.Keys.Format(), format.Value), coordination.ModIs(key, old.Mod)}
+	guards := []coordination.Guard{era, coordination.ModIs(key, old.Mod)}
 	res, err := q.KV.Commit(ctx, guards, []coordination.Change{change})
 	if err != nil {
 		return false, fmt.Errorf("write quota: %w", err)
 	}
 	if res.Committed {
-		q.seen(ctx, res.Revision)
+		q.view.Seen(ctx, res.Revision)
 	}
 	return res.Committed, nil
 }

@@ -2,31 +2,28 @@ package quota
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
-	"github.com/firnlog/firnlog/core/pause"
+	"github.com/firnlog/firnlog/core/watched"
 )
 
-// Quotas is the live view of all quotas, what has been used of them, and what changes them. Without etcd the last view stays; before the first
-// one there are no limits. A nil one has none.
+// Quotas is the live view of all quotas, what has been used of them, and what changes them.
+//
+// A process runs Run, which watches. A function, which cannot watch, calls Refresh. Without etcd the last view stays; before the first one there are no
+// limits. A nil one has none.
 type Quotas struct {
 	Settings
 	// limits is nil while there are no quotas: then a request costs this one load.
 	limits  atomic.Pointer[[kinds]*limits]
 	buckets *buckets
-	loaded  chan struct{}
+	view    *watched.View
 	mu      struct {
 		sync.Mutex
-		byID  map[string]Quota
-		at    coordination.Revision
-		known bool
-		moved chan struct{}
+		byID map[string]Quota
 	}
 }
 
@@ -36,6 +33,8 @@ type Settings struct {
 	Keys coordination.Keys
 	Now  func() time.Time
 	Log  *slog.Logger
+	// Visits: nobody runs Run; whoever changes something reads it again.
+	Visits bool
 	// Max is how many entities may have quotas; 0: MaxUsual.
 	Max int
 	// TrackedMax is of how many users, client ids and addresses what they used is kept; 0: TrackedMax.
@@ -46,9 +45,6 @@ type Settings struct {
 const MaxUsual = 10_000
 
 const (
-	pageItems = 1000
-	// seenWithin is how long whoever changed something waits until it counts here.
-	seenWithin = 5 * time.Second
 	// waitMost is the longest that anybody is told to wait; what is left of their debt counts after it.
 	waitMost = 10 * time.Minute
 	// requestWaitMost is for time spent on requests, as in Kafka: who waits may be a member of a group.
@@ -63,8 +59,12 @@ func New(s Settings) *Quotas {
 	if s.TrackedMax == 0 {
 		s.TrackedMax = TrackedMax
 	}
-	q := &Quotas{Settings: s, buckets: newBuckets(s.TrackedMax), loaded: make(chan struct{})}
-	q.mu.byID, q.mu.moved = map[string]Quota{}, make(chan struct{})
+	q := &Quotas{Settings: s, buckets: newBuckets(s.TrackedMax)}
+	q.mu.byID = map[string]Quota{}
+	q.view = watched.New(watched.Settings{
+		KV: s.KV, Keys: s.Keys, Prefix: s.Keys.Quotas(), What: "quotas", Now: s.Now, Log: s.Log, Visits: s.Visits, Replace: q.replace, Apply: q.apply,
+		Errors: watched.Errors{Unavailable: ErrUnavailable, Unknown: ErrUnknown, NoCluster: ErrNoCluster},
+	})
 	return q
 }
 
@@ -129,89 +129,33 @@ func (q *Quotas) Connect(ip string) time.Duration {
 }
 
 // Loaded is closed once there is a view.
-func (q *Quotas) Loaded() <-chan struct{} { return q.loaded }
+func (q *Quotas) Loaded() <-chan struct{} { return q.view.Loaded() }
 
 // Run follows etcd until ctx ends.
-func (q *Quotas) Run(ctx context.Context) error {
-	for attempt := 0; ; attempt++ {
-		at, err := q.load(ctx)
-		if err == nil {
-			attempt = 0
-			err = q.follow(ctx, at)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		q.Log.Warn("reading quotas again", "cause", err)
-		if err := pause.For(ctx, pause.Backoff(attempt, 50*time.Millisecond, time.Second)); err != nil {
-			return err
-		}
-	}
+func (q *Quotas) Run(ctx context.Context) error { return q.view.Run(ctx) }
+
+// Refresh reads all anew if the view is older than age.
+func (q *Quotas) Refresh(ctx context.Context, age time.Duration) error {
+	return q.view.Refresh(ctx, age)
 }
 
-// readAll reads all keys at one revision.
-func (q *Quotas) readAll(ctx context.Context) (items []coordination.Item, at coordination.Revision, err error) {
-	r := coordination.Range{Prefix: q.Keys.Quotas(), Limit: pageItems}
-	for {
-		page, err := q.KV.List(ctx, r)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read quotas: %w", err)
-		}
-		items = append(items, page.Items...)
-		if !page.More {
-			return items, page.Revision, nil
-		}
-		r.At, r.After = page.Revision, page.Items[len(page.Items)-1].Key
-	}
-}
-
-func (q *Quotas) load(ctx context.Context) (coordination.Revision, error) {
-	items, at, err := q.readAll(ctx)
-	if err != nil {
-		return 0, err
-	}
+func (q *Quotas) replace(items []coordination.Item) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.mu.byID = map[string]Quota{}
 	for _, it := range items {
 		q.put(it.Key, it.Value)
 	}
-	q.mu.at = at
-	q.news()
-	if !q.mu.known {
-		q.mu.known = true
-		close(q.loaded)
-	}
-	return at, nil
-}
-
-func (q *Quotas) follow(ctx context.Context, at coordination.Revision) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w, err := q.KV.Watch(ctx, q.Keys.Quotas(), at+1)
-	if err != nil {
-		return fmt.Errorf("watch quotas: %w", err)
-	}
-	for update := range w.Updates() {
-		if update.Err != nil {
-			return fmt.Errorf("watch quotas: %w", update.Err)
-		}
-		q.mu.Lock()
-		for _, e := range update.Events {
-			q.put(e.Key, e.Value)
-		}
-		q.mu.at = max(q.mu.at, update.Revision)
-		q.news()
-		q.mu.Unlock()
-	}
-	return fmt.Errorf("watch quotas: %w", coordination.ErrUnavailable)
-}
-
-// news makes the limits that count, and tells who waits for them; it needs the lock.
-func (q *Quotas) news() {
 	q.limits.Store(newLimits(q.mu.byID))
-	close(q.mu.moved)
-	q.mu.moved = make(chan struct{})
+}
+
+func (q *Quotas) apply(events []coordination.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range events {
+		q.put(e.Key, e.Value)
+	}
+	q.limits.Store(newLimits(q.mu.byID))
 }
 
 // put notes one key, or that it is gone; it needs the lock. A quota that cannot be read limits nobody.
@@ -230,26 +174,4 @@ func (q *Quotas) put(key string, value []byte) {
 		return
 	}
 	q.mu.byID[id] = one
-}
-
-// seen waits until the view has come to a revision, for as long as is reasonable: others do not wait either.
-func (q *Quotas) seen(ctx context.Context, at coordination.Revision) {
-	ctx, cancel := context.WithTimeout(ctx, seenWithin)
-	defer cancel()
-	for {
-		q.mu.Lock()
-		reached, moved := q.mu.at >= at, q.mu.moved
-		q.mu.Unlock()
-		if reached {
-			return
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				q.Log.Warn("quotas were changed, but this instance has not heard of it yet")
-			}
-			return
-		}
-	}
 }

@@ -13,14 +13,13 @@ import (
 )
 
 func TestThrottle_WhoIsOverItsQuotaIsToldWhenToComeAgain(t *testing.T) {
-	var limits *quota.Quotas
 	var kinds []string
 	a := newAPI(t, func(_ *Settings, b *Backend) {
-		limits = quota.New(quota.Settings{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-		b.Quotas, b.Throttled = limits, func(kind string, _ time.Duration) { kinds = append(kinds, kind) }
+		b.Throttled = func(kind string, _ time.Duration) { kinds = append(kinds, kind) }
 	})
+	limits := quota.New(quota.Settings{KV: a.instance.KV, Keys: a.world.Keys, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	a.server.backend.Quotas = limits
 	a.topic("t", 1)
-	limits.KV, limits.Keys = a.instance.KV, a.world.Keys
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan struct{})
 	go func() { defer close(ran); _ = limits.Run(ctx) }()
