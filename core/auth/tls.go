@@ -2,11 +2,8 @@ package auth
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 )
@@ -27,8 +24,9 @@ type CertificateFiles struct {
 	ClientCA         string // who signs clients' certificates; "" if none are asked for
 }
 
-// Certificates serves TLS from files, and reads them anew when they change: each handshake looks, at most once a second. Files
-// that cannot be read or do not fit together leave what was there in use.
+// Certificates serves TLS from files, and takes what they hold anew when it has changed: each handshake looks, at most once a second.
+// It looks at the bytes, not at dates and sizes: two certificates are easily of one size, and a date may be anything after a copy. Files
+// that cannot be read, are cut short or do not fit together leave what was there in use; Trouble tells.
 type Certificates struct {
 	files   CertificateFiles
 	clients ClientCertificates
@@ -36,28 +34,34 @@ type Certificates struct {
 	now     func() time.Time
 	log     *slog.Logger
 	current atomic.Pointer[loadedCertificates]
-	next    atomic.Int64 // unix nano: when files are looked at again
+	trouble atomic.Pointer[certificateTrouble] // nil: what the files hold is in use
+	next    atomic.Int64                       // unix nano: when files are looked at again
 }
 
 type loadedCertificates struct {
 	config *tls.Config
-	stamp  string
+	pem    certificatePEM
 }
+
+type certificateTrouble struct{ err error }
+
+// certificatePEM is what the files hold.
+type certificatePEM struct{ certificate, key, clientCA string }
 
 const certificatesLookEvery = time.Second
 
 // NewCertificates reads the files once.
 func NewCertificates(files CertificateFiles, clients ClientCertificates, protos []string, now func() time.Time, log *slog.Logger) (*Certificates, error) {
 	c := &Certificates{files: files, clients: clients, protos: protos, now: now, log: log}
-	stamp, err := c.stamp()
+	held, err := c.read()
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.load()
+	loaded, err := c.load(held)
 	if err != nil {
 		return nil, err
 	}
-	c.current.Store(&loadedCertificates{config, stamp})
+	c.current.Store(loaded)
 	c.next.Store(now().Add(certificatesLookEvery).UnixNano())
 	return c, nil
 }
@@ -78,6 +82,15 @@ func (c *Certificates) Own() *tls.Certificate { return &c.newest().Certificates[
 // NotAfter is when the newest certificate ends.
 func (c *Certificates) NotAfter() time.Time { return c.Own().Leaf.NotAfter }
 
+// Trouble says why what the files hold now is not in use, but what they held before; nil: it is in use.
+func (c *Certificates) Trouble() error {
+	c.newest()
+	if t := c.trouble.Load(); t != nil {
+		return t.err
+	}
+	return nil
+}
+
 func (c *Certificates) newest() *tls.Config {
 	now, next := c.now(), c.next.Load()
 	if now.UnixNano() >= next && c.next.CompareAndSwap(next, now.Add(certificatesLookEvery).UnixNano()) {
@@ -87,65 +100,60 @@ func (c *Certificates) newest() *tls.Config {
 }
 
 func (c *Certificates) reload() {
-	stamp, err := c.stamp()
-	if err == nil && stamp == c.current.Load().stamp {
+	held, err := c.read()
+	if err == nil && held == c.current.Load().pem {
+		c.trouble.Store(nil)
 		return
 	}
-	config, err2 := c.load()
-	if err = errors.Join(err, err2); err != nil {
-		c.log.Error("certificate files cannot be used; what was read before stays in use", "error", err)
+	var loaded *loadedCertificates
+	if err == nil {
+		loaded, err = c.load(held)
+	}
+	if err != nil {
+		if was := c.trouble.Swap(&certificateTrouble{err}); was == nil || was.err.Error() != err.Error() {
+			c.log.Error("certificate files cannot be used; what was read before stays in use", "error", err)
+		}
 		return
 	}
-	c.current.Store(&loadedCertificates{config, stamp})
-	c.log.Info("certificates read anew", "certificate", c.files.Certificate, "until", config.Certificates[0].Leaf.NotAfter)
+	c.current.Store(loaded)
+	c.trouble.Store(nil)
+	c.log.Info("certificates read anew", "certificate", c.files.Certificate, "until", loaded.config.Certificates[0].Leaf.NotAfter)
 }
 
-// stamp changes when a file does.
-func (c *Certificates) stamp() (out string, err error) {
-	for _, name := range []string{c.files.Certificate, c.files.Key, c.files.ClientCA} {
-		if name == "" {
-			continue
-		}
-		info, err := os.Stat(name)
-		if err != nil {
-			return "", fmt.Errorf("certificate file: %w", err)
-		}
-		out += fmt.Sprintf("%d %d;", info.ModTime().UnixNano(), info.Size())
+func (c *Certificates) read() (held certificatePEM, err error) {
+	if held.certificate, err = readPEM(c.files.Certificate); err != nil {
+		return held, fmt.Errorf("certificate: %w", err)
 	}
-	return out, nil
+	if held.key, err = readPEM(c.files.Key); err != nil {
+		return held, fmt.Errorf("key: %w", err)
+	}
+	if c.clients == CertificatesIgnored {
+		return held, nil
+	}
+	if held.clientCA, err = readPEM(c.files.ClientCA); err != nil {
+		return held, fmt.Errorf("certificates of authorities: %w", err)
+	}
+	return held, nil
 }
 
-func (c *Certificates) load() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(c.files.Certificate, c.files.Key)
+func (c *Certificates) load(held certificatePEM) (*loadedCertificates, error) {
+	pair, err := tls.X509KeyPair([]byte(held.certificate), []byte(held.key))
 	if err != nil {
 		return nil, fmt.Errorf("certificate %s with key %s: %w", c.files.Certificate, c.files.Key, err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: c.protos, Certificates: []tls.Certificate{pair}}
 	if c.clients == CertificatesIgnored {
-		return config, nil
+		return &loadedCertificates{config, held}, nil
 	}
-	if config.ClientCAs, err = Pool(c.files.ClientCA); err != nil {
-		return nil, err
+	if config.ClientCAs, err = poolOf(held.clientCA); err != nil {
+		return nil, fmt.Errorf("certificates of authorities %s: %w", c.files.ClientCA, err)
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	if c.clients == CertificatesRequired {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	config.SessionTicketsDisabled = true // a resumed session would not be verified against the CAs of now
-	return config, nil
-}
-
-// Pool reads certificates of authorities.
-func Pool(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("certificates of authorities: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("certificates of authorities: %s holds none in PEM", file)
-	}
-	return pool, nil
+	return &loadedCertificates{config, held}, nil
 }
 
 // ClientTLS is for connections to a server whose certificate one of the authorities in ca signed ("": the system's). The own certificate

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -208,7 +209,7 @@ type certificate struct {
 	err        error
 }
 
-// certificates tells of those that have ended, or will soon.
+// certificates tells of those that have ended, or will soon, and of new files that are not in use.
 func (h *health) certificates(now time.Time) (out []certificate) {
 	for listener, own := range h.b.security.certificates {
 		c := certificate{name: "certificate " + listener}
@@ -218,6 +219,9 @@ func (h *health) certificates(now time.Time) (out []certificate) {
 			c.err = fmt.Errorf("the certificate ended on %s: clients refuse it", end.UTC().Format(time.RFC3339))
 		case left < certificateIn:
 			c.hint = "the certificate ends on " + end.UTC().Format(time.RFC3339)
+		}
+		if err := own.Trouble(); err != nil {
+			c.hint = strings.TrimPrefix(c.hint+"; ", "; ") + "its files cannot be used, what was read before is: " + err.Error()
 		}
 		out = append(out, c)
 	}

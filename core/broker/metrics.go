@@ -46,6 +46,15 @@ func (b *Broker) gauges() {
 			emit(float64(own.NotAfter().Unix()), listener)
 		}
 	})
+	m.Gauges("firnlog_certificate_files_refused", func(emit func(v float64, values ...string)) {
+		for listener, own := range b.security.certificates {
+			refused := 0.0
+			if own.Trouble() != nil {
+				refused = 1
+			}
+			emit(refused, listener)
+		}
+	})
 	m.Gauge("firnlog_etcd_database_bytes", func() float64 { return float64(b.etcdSize.total.Load()) })
 	m.Gauge("firnlog_etcd_database_used_bytes", func() float64 { return float64(b.etcdSize.used.Load()) })
 }

@@ -38,6 +38,7 @@ func instanceSections() []Section {
 			{"firnlog_instances", Gauge, "Live instances.", nil},
 			{"firnlog_ready", Gauge, "1 where a part is well, 0 where it is what /readyz complains of.", []Label{{"part", "parts of /readyz, 7"}}},
 			{"firnlog_certificate_expiry_timestamp_seconds", Gauge, "When the certificate of a listener ends.", []Label{{"listener", "listeners of this instance"}}},
+			{"firnlog_certificate_files_refused", Gauge, "1 while the certificate files of a listener cannot be used, and what they held before is.", []Label{{"listener", "listeners of this instance"}}},
 			{"firnlog_log_lines_dropped_total", Counter, "Log lines left out, since there were too many with the same message.", nil},
 			{"firnlog_metrics_folded_series", Gauge, "Series summed up as `(others)` at the last scrape, since there were more than --metrics-series.", []Label{{"metric", "metrics with topics or groups"}}},
 		}},
