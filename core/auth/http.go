@@ -18,6 +18,8 @@ type HTTP struct {
 	Certificates bool
 	// Platform says that an identity that the platform verified is enough, e.g. IAM's for a function.
 	Platform bool
+	// Now tells when a certificate has ended: a connection may outlive it.
+	Now func() time.Time
 	// Delay is waited before a refusal is told, as Kafka does.
 	Delay time.Duration
 }
@@ -59,7 +61,11 @@ func (h *HTTP) identify(r *http.Request) (*Identity, error) {
 		}
 	}
 	if h.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		return h.Names.OfCertificate(r.TLS.PeerCertificates[0])
+		id, err := h.Names.OfCertificate(r.TLS.PeerCertificates[0])
+		if err == nil && id.Expired(h.Now()) {
+			return nil, ErrDenied
+		}
+		return id, err
 	}
 	return nil, ErrDenied // nothing was tried, so nothing is delayed
 }

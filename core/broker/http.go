@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -31,7 +34,17 @@ func (b *Broker) webServer(ctx context.Context) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    log.New(httpErrors{b.Log.With("part", "http")}, "", 0),
 	}
+}
+
+// httpErrors is told what net/http complains of: above all handshakes of clients that cannot come in. They have one message, and what
+// went wrong beside it, so that strangers fill no disk: core/telemetry lets so many lines of a message through.
+type httpErrors struct{ log *slog.Logger }
+
+func (h httpErrors) Write(line []byte) (int, error) {
+	h.log.Warn("HTTP connection failed", "error", strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 func (b *Broker) serveHTTP(ctx context.Context) error {

@@ -129,7 +129,7 @@ func (b *Broker) gate(l *config.Listener) (wire.Gate, error) {
 
 // guards are the gates of all listeners, and who decides beside them.
 func (b *Broker) guards() (wire.Guards, error) {
-	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer(), Users: b.security.users, Quotas: b.security.quotas, Authenticated: b.clients.Authenticated}
+	out := wire.Guards{Gates: map[string]wire.Gate{}, Authorizer: b.authorizer("kafka"), Users: b.security.users, Quotas: b.security.quotas, Authenticated: b.clients.Authenticated}
 	if b.security.acls != nil {
 		out.ACLs = b.security.acls
 	}
@@ -142,12 +142,15 @@ func (b *Broker) guards() (wire.Guards, error) {
 	return out, errors.Join(errs...)
 }
 
-// authorizer asks ACLs; where there are none it lets everybody do everything but touch users.
-func (b *Broker) authorizer() auth.Authorizer {
+// authorizer asks ACLs; where there are none it lets everybody do everything but touch users. What is refused at a front end is counted and
+// logged.
+func (b *Broker) authorizer(frontEnd string) auth.Authorizer {
+	a := &acl.Audit{FrontEnd: frontEnd, Denied: b.clients.Denied, Log: b.Log.With("part", "acl")}
+	a.Authorizer = auth.Open{Unguarded: !b.isGuarded(), SuperUsers: b.superUsers()}
 	if b.security.acls != nil {
-		return b.security.acls
+		a.Authorizer = b.security.acls
 	}
-	return auth.Open{Unguarded: !b.isGuarded(), SuperUsers: b.superUsers()}
+	return a
 }
 
 func (b *Broker) superUsers() (out []auth.Principal) {
@@ -164,7 +167,7 @@ func (b *Broker) restAuthenticator() rest.Authenticator {
 	if len(b.security.ways) == 0 {
 		return nil
 	}
-	h := &auth.HTTP{Names: b.security.names, Certificates: slices.Contains(b.security.ways, config.AuthMTLS), Delay: authFailedDelay}
+	h := &auth.HTTP{Names: b.security.names, Certificates: slices.Contains(b.security.ways, config.AuthMTLS), Now: time.Now, Delay: authFailedDelay}
 	if slices.Contains(b.security.ways, config.AuthBasic) {
 		h.Users = b.security.users
 	}
