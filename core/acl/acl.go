@@ -4,6 +4,7 @@
 //	filter.go    which ACLs a request means
 //	index.go     all of them, so that a question costs some look-ups however many there are
 //	acls.go      the live view of what is in etcd
+//	audit.go     what is refused is counted and logged
 //	change.go    create, delete and list, in etcd
 //
 // # The rules

@@ -58,7 +58,14 @@ type Action struct {
 	Host      string
 	Operation Operation
 	Resource  Resource
+	// Aside: it is asked what to show, or which of several rights there is; a no refuses nothing.
+	Aside bool
 }
+
+type asideKey struct{}
+
+// Aside gives a context by which Ask asks aside: for lists, which leave out what may not be seen.
+func Aside(ctx context.Context) context.Context { return context.WithValue(ctx, asideKey{}, true) }
 
 // Authorizer answers it, from memory: it is asked for each request, and must not wait.
 type Authorizer interface {
@@ -70,7 +77,7 @@ type Authorizer interface {
 // Ask is Authorizer.Allows for who asks by this context.
 func Ask(ctx context.Context, by Authorizer, op Operation, on Resource) bool {
 	id := IdentityOf(ctx)
-	return by.Allows(ctx, Action{Principal: id.Principal, Host: id.Host, Operation: op, Resource: on})
+	return by.Allows(ctx, Action{Principal: id.Principal, Host: id.Host, Operation: op, Resource: on, Aside: ctx.Value(asideKey{}) != nil})
 }
 
 // AskSome is Authorizer.AllowsSome for who asks by this context.

@@ -30,7 +30,7 @@ func (b *Broker) consolePage(reader fetch.Reader, store objectstore.Store) (*con
 	backend := console.Backend{
 		Stream: b.stream, Reader: reader, Cluster: b.instances, Archive: archive.New(store, consoleArchive),
 		Costs: cost.NewObserver(store, b.stream, prices, time.Now, costEvery), Prices: prices, Requests: b.storeRequests(time.Now()),
-		Authorizer: b.authorizer(), Used: b.fetched, Name: b.Cluster, Version: b.Version, Now: time.Now,
+		Authorizer: b.authorizer("console"), Used: b.fetched, Name: b.Cluster, Version: b.Version, Now: time.Now,
 	}
 	if a := b.restAuthenticator(); a != nil {
 		backend.Authenticator = a

@@ -20,7 +20,7 @@ func (b *Broker) httpFrontEnd(reader fetch.Reader, admin *topic.Admin, forker re
 	b.relay = relay.New(relay.Settings{Local: b.groups, Self: b.instances.Self, Dial: (&net.Dialer{}).DialContext, Patience: coordinatorPatience,
 		Peers: b.security.peers, TLS: relay.InstanceTLS(b.security.own)})
 	backend := rest.Backend{
-		Authenticator: b.restAuthenticator(), Authorizer: b.authorizer(),
+		Authenticator: b.restAuthenticator(), Authorizer: b.authorizer("http"),
 		Topics: b.stream, Appender: b.ingest, Reader: reader, Cluster: b.instances, Producers: b.producers, Admin: admin, Groups: b.relay, Forker: forker,
 		Now: time.Now, Random: mathrand.Int32N, NewID: newMemberID, Answered: b.answered, Trace: b.Trace,
 		Quotas: b.security.quotas, Throttled: b.clients.Throttled,

@@ -27,7 +27,7 @@ func (s *Server) cost(c *call) (any, error) {
 	}
 	requests := s.requests(usage)
 	each, _ := cost.Bills(s.backend.Prices, usage, requests) // the sum would tell of topics that one may not know: the page adds up
-	known := slices.DeleteFunc(each, func(b cost.Bill) bool { return s.mayTopic(c, b.Topic) != nil })
+	known := slices.DeleteFunc(each, func(b cost.Bill) bool { return !s.showsTopic(c, b.Topic) })
 	slices.SortStableFunc(known, func(a, b cost.Bill) int { return cmp.Compare(b.Total, a.Total) })
 	p := s.backend.Prices
 	return struct {

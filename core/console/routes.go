@@ -70,6 +70,13 @@ func (s *Server) mayTopic(c *call, name string) error {
 	return s.mayAll(c, auth.Resource{Type: auth.ResourceTopic, Name: name})
 }
 
+// showsTopic is mayTopic where a list leaves out what may not be seen.
+func (s *Server) showsTopic(c *call, name string) bool {
+	aside := *c
+	aside.ctx = auth.Aside(c.ctx)
+	return s.mayTopic(&aside, name) == nil
+}
+
 func (s *Server) mayCluster(c *call) error {
 	return s.mayAll(c, auth.Resource{Type: auth.ResourceCluster, Name: auth.ClusterName})
 }

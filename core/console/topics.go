@@ -49,7 +49,7 @@ type topicJSON struct {
 // topics lists the topics that one may know of, with what they hold.
 func (s *Server) topics(c *call) (any, error) {
 	s.fresh(c)
-	known := slices.DeleteFunc(s.backend.Stream.AllTopics(), func(t *ledger.Topic) bool { return s.mayTopic(c, t.Name) != nil })
+	known := slices.DeleteFunc(s.backend.Stream.AllTopics(), func(t *ledger.Topic) bool { return !s.showsTopic(c, t.Name) })
 	out := make([]topicJSON, len(known))
 	err := s.backend.Stream.View(func(l *ledger.Ledger) {
 		for i, t := range known {

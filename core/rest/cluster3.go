@@ -131,7 +131,7 @@ func (s *Server) listTopics3(c *call) (*answer, error) {
 	}
 	var out []topic3JSON
 	for _, t := range s.backend.Topics.AllTopics() {
-		if s.mayTopic(c, t.Name) == nil {
+		if s.showsTopic(c, t.Name) {
 			out = append(out, s.topicOf3(l, t))
 		}
 	}

@@ -53,9 +53,9 @@ func (s *Server) listGroups(c *call) (*answer, error) {
 		return nil, err
 	}
 	var out []groupJSON
-	every := s.mayAlso(c, auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
+	every := s.mayAlso(c.aside(), auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
 	for _, g := range all {
-		if every || s.mayGroup(c, g.Group) == nil {
+		if every || s.mayGroup(c.aside(), g.Group) == nil {
 			out = append(out, s.groupOf(l, g.Group, g.ProtocolType, "", g.Phase, g.Kind))
 		}
 	}
@@ -176,7 +176,7 @@ func (s *Server) listAssignments(c *call) (*answer, error) {
 	self := l.to("consumer-groups", "consumer-group", d.Group).to("consumers", "consumer", m.ID).to("assignments", "", "")
 	var out []assignmentJSON
 	for _, t := range has(m) {
-		if s.mayTopic(c, t.Name) != nil {
+		if !s.showsTopic(c, t.Name) {
 			continue
 		}
 		for _, n := range t.Partitions {

@@ -41,7 +41,7 @@ func (s *Server) lags(c *call) (link, []lagJSON, error) {
 	if err != nil {
 		return l, nil, err
 	}
-	offsets = slices.DeleteFunc(offsets, func(t group.FetchedTopic) bool { return s.mayTopic(c, t.Name) != nil })
+	offsets = slices.DeleteFunc(offsets, func(t group.FetchedTopic) bool { return !s.showsTopic(c, t.Name) })
 	who := map[string]*group.MemberDescription{}
 	for i := range d.Members {
 		for _, t := range has(&d.Members[i]) {

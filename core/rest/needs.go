@@ -49,6 +49,16 @@ func (s *Server) mayTopic(c *call, name string) error {
 	return s.mayCall(c, auth.ResourceTopic, name)
 }
 
+// aside is the call where something is only left out of an answer.
+func (c *call) aside() *call {
+	out := *c
+	out.ctx = auth.Aside(c.ctx)
+	return &out
+}
+
+// showsTopic is mayTopic where a list leaves out what may not be seen.
+func (s *Server) showsTopic(c *call, name string) bool { return s.mayTopic(c.aside(), name) == nil }
+
 // mayGroup is mayCall of a group.
 func (s *Server) mayGroup(c *call, name string) error {
 	return s.mayCall(c, auth.ResourceGroup, name)
@@ -61,7 +71,7 @@ func (s *Server) mayCluster(c *call) error {
 
 // mayCreate says whether a topic of this name may be made.
 func (s *Server) mayCreate(c *call, name string) error {
-	if s.mayAlso(c, auth.OperationCreate, auth.ResourceCluster, auth.ClusterName) == nil {
+	if s.mayAlso(c.aside(), auth.OperationCreate, auth.ResourceCluster, auth.ClusterName) == nil {
 		return nil
 	}
 	return s.mayAlso(c, auth.OperationCreate, auth.ResourceTopic, name)

@@ -77,13 +77,16 @@ func (s *Server) poll(c *call) (*answer, error) {
 func (s *Server) mayRead(c *call, con *consume.Consumer) error {
 	var kept []consume.Place
 	for _, p := range con.Places {
-		err := s.mayTopic(c, p.Topic)
-		if err != nil && (con.Manual || con.Pattern == "") {
+		if !con.Manual && con.Pattern != "" {
+			if s.showsTopic(c, p.Topic) {
+				kept = append(kept, p)
+			}
+			continue
+		}
+		if err := s.mayTopic(c, p.Topic); err != nil {
 			return err
 		}
-		if err == nil {
-			kept = append(kept, p)
-		}
+		kept = append(kept, p)
 	}
 	con.Places = kept
 	return nil

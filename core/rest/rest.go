@@ -48,7 +48,7 @@ func New(settings Settings, backend Backend, log *slog.Logger) *Server {
 		Groups: backend.Groups, Topics: backend.Topics, Reader: backend.Reader, Now: backend.Now, Log: log,
 		AutoCommitEvery: settings.AutoCommitEvery, RebalanceTimeout: settings.RebalanceTimeout,
 		May: func(ctx context.Context, topic string) bool {
-			return s.may(ctx, auth.OperationRead, auth.Resource{Type: auth.ResourceTopic, Name: topic})
+			return s.may(auth.Aside(ctx), auth.OperationRead, auth.Resource{Type: auth.ResourceTopic, Name: topic})
 		},
 	})
 	s.routes = s.table()

@@ -47,7 +47,7 @@ func (s *Server) showSubscription(c *call) (*answer, error) {
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		out := subscriptionJSON{Topics: []string{}, Pattern: con.Pattern}
 		for _, name := range con.Names {
-			if s.mayTopic(c, name) == nil {
+			if s.showsTopic(c, name) {
 				out.Topics = append(out.Topics, name)
 			}
 		}
@@ -125,7 +125,7 @@ func (s *Server) showAssignments(c *call) (*answer, error) {
 	return s.change(c, func(con *consume.Consumer) (*answer, error) {
 		out := placesJSON{Partitions: []placeJSON{}}
 		for _, p := range con.Places {
-			if s.mayTopic(c, p.Topic) == nil {
+			if s.showsTopic(c, p.Topic) {
 				out.Partitions = append(out.Partitions, placeJSON{p.Topic, int64(p.Partition)})
 			}
 		}

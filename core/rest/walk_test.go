@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ const (
 // vault is a front end with something to hide from who comes by.
 type vault struct {
 	*api
-	acls *acl.ACLs
+	acls   *acl.ACLs
+	denied atomic.Int64 // refusals that were told of
 }
 
 func newVault(t *testing.T) *vault {
@@ -35,7 +37,7 @@ func newVault(t *testing.T) *vault {
 		t.Fatal(err)
 	}
 	v := &vault{acls: acl.New(acl.Settings{KV: kv, Keys: keys, Now: time.Now, Log: slog.New(slog.DiscardHandler), Visits: true})}
-	v.api = newAPI(t, func(_ *Settings, b *Backend) { b.Authorizer, b.ACLs = v.acls, v.acls })
+	v.api = newAPI(t, func(_ *Settings, b *Backend) { b.Authorizer, b.ACLs = v.audit(), v.acls })
 	v.topic(secret, 1)
 	v.grant(auth.ResourceTopic, acl.Wildcard, auth.OperationAll)
 	v.grant(auth.ResourceGroup, acl.Wildcard, auth.OperationAll)
@@ -46,6 +48,10 @@ func newVault(t *testing.T) *vault {
 	v.call("POST", "/consumers/"+secret+"/instances/"+secret+"/offsets", mediaV2, "").want(204)
 	v.revoke()
 	return v
+}
+
+func (v *vault) audit() auth.Authorizer {
+	return &acl.Audit{Authorizer: v.acls, FrontEnd: "http", Log: slog.New(slog.DiscardHandler), Denied: func(string, string, string) { v.denied.Add(1) }}
 }
 
 // grant lets everybody do something.
@@ -135,7 +141,11 @@ func TestWalk_WhoMayDoNothingLearnsNothingAndChangesNothing(t *testing.T) {
 	before := v.state()
 	for i := range v.server.routes {
 		r := &v.server.routes[i]
+		v.denied.Store(0)
 		status, got := v.ask(r, secret)
+		if told := v.denied.Load(); status == http.StatusForbidden != (told > 0) {
+			t.Errorf("%s %s: %d, and %d refusals are told of", r.method, r.path, status, told)
+		}
 		other, want := v.ask(r, nothing)
 		if status != other || got != want {
 			t.Errorf("%s %s: what is there is answered %d %s, what is not %d %s", r.method, r.path, status, got, other, want)

@@ -5,6 +5,7 @@ func clientSections() []Section {
 	code := Label{"error", "Kafka's error names, some 130; NONE is success"}
 	route := Label{"route", "routes of openapi.yaml; `none` for all other paths"}
 	mechanism := Label{"mechanism", "mechanisms that are offered, and `other`"}
+	refused := []Label{{"resource", "Kafka's resource types: TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID, USER; and REQUEST"}, {"operation", "Kafka's operations, 13; and DISPATCH"}, {"front_end", "kafka, http, console"}}
 	quotaKind := Label{"kind", "produce, fetch, request, mutation, connection"}
 	return []Section{
 		{"Kafka clients", []Metric{
@@ -22,6 +23,9 @@ func clientSections() []Section {
 			{"firnlog_http_request_seconds", Histogram, "Time of a request, waiting for records included.", []Label{route}},
 			{"firnlog_http_request_bytes_total", Counter, "Bytes of requests' bodies.", []Label{route}},
 			{"firnlog_http_response_bytes_total", Counter, "Bytes of answers' bodies.", []Label{route}},
+		}},
+		{"Authorization", []Metric{
+			{"firnlog_authorization_denied_total", Counter, "What clients were not allowed, by what it is, what they wanted to do to it, and where they came in. What a list leaves out is not counted. The log says who (\"not allowed\").", refused},
 		}},
 		{"Quotas", []Metric{
 			{"firnlog_quota_throttled_total", Counter, "Requests, and connections, that went over a client's quota, by what the quota is of.", []Label{quotaKind}},

@@ -12,7 +12,7 @@ type Clients struct {
 	requests, in, out             *prometheus.CounterVec
 	seconds                       *prometheus.HistogramVec
 	connections, failed           *prometheus.CounterVec
-	authentications               *prometheus.CounterVec
+	authentications, denied       *prometheus.CounterVec
 	httpRequests, httpIn, httpOut *prometheus.CounterVec
 	httpSeconds                   *prometheus.HistogramVec
 	throttled, throttledSeconds   *prometheus.CounterVec
@@ -24,6 +24,7 @@ func (m *Metrics) NewClients() *Clients {
 		requests: m.counters("firnlog_kafka_requests_total"), in: m.counters("firnlog_kafka_request_bytes_total"), out: m.counters("firnlog_kafka_response_bytes_total"),
 		seconds: m.histograms("firnlog_kafka_request_seconds", coarseSeconds()), connections: m.counters("firnlog_kafka_connections_total"),
 		failed: m.counters("firnlog_kafka_connections_failed_total"), authentications: m.counters("firnlog_authentications_total"),
+		denied:       m.counters("firnlog_authorization_denied_total"),
 		httpRequests: m.counters("firnlog_http_requests_total"), httpIn: m.counters("firnlog_http_request_bytes_total"), httpOut: m.counters("firnlog_http_response_bytes_total"),
 		throttled: m.counters("firnlog_quota_throttled_total"), throttledSeconds: m.counters("firnlog_quota_throttled_seconds_total"),
 		httpSeconds: m.histograms("firnlog_http_request_seconds", coarseSeconds()),
@@ -57,6 +58,11 @@ func (c *Clients) Authenticated(mechanism string, succeeded bool) {
 		outcome = "succeeded"
 	}
 	c.authentications.WithLabelValues(mechanism, outcome).Inc()
+}
+
+// Denied notes that somebody was not allowed something.
+func (c *Clients) Denied(resource, operation, frontEnd string) {
+	c.denied.WithLabelValues(resource, operation, frontEnd).Inc()
 }
 
 // Throttled notes that a client has to wait for its quota.

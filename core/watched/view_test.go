@@ -205,7 +205,7 @@ func TestRepeat_SaysWhetherTheChangeMayHaveBeenMade(t *testing.T) {
 				}
 				return false, c.tries[min(n, len(c.tries))-1]
 			})
-			if !errors.Is(err, c.want) || n != c.count || unsureAtLast != (c.want == errUnknown) {
+			if !errors.Is(err, c.want) || n != c.count || unsureAtLast != errors.Is(c.want, errUnknown) {
 				t.Errorf("%s: %v after %d tries, unsure %v", c.what, err, n, unsureAtLast)
 			}
 		}

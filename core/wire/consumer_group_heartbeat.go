@@ -48,7 +48,7 @@ func (s *Server) consumerGroupHeartbeat(ctx context.Context, c *caller, req *kms
 	if res.Assignment != nil {
 		a := kmsg.NewConsumerGroupHeartbeatResponseAssignment()
 		for _, id := range res.Assignment.Topics() {
-			if known, ok := s.backend.Topics.TopicByID(id); ok && c.may(ctx, auth.ResourceTopic, known.Name) != nil {
+			if known, ok := s.backend.Topics.TopicByID(id); ok && !c.shows(ctx, auth.ResourceTopic, known.Name) {
 				continue // matched by a pattern, and not for this member to know of
 			}
 			t := kmsg.NewConsumerGroupHeartbeatResponseAssignmentTopic()

@@ -114,7 +114,7 @@ func (s *Server) created(ctx context.Context, c *caller, name string, t *ledger.
 		return out
 	}
 	out.TopicID = t.ID
-	if err := c.mayAlso(ctx, auth.OperationDescribeConfigs, auth.ResourceTopic, name); err != nil {
+	if err := c.mayAlso(auth.Aside(ctx), auth.OperationDescribeConfigs, auth.ResourceTopic, name); err != nil {
 		out.ConfigErrorCode = s.code(err)
 		return out
 	}

@@ -75,7 +75,7 @@ func (s *Server) describedNames(ctx context.Context, c *caller, req *kmsg.Descri
 	}
 	if len(names) == 0 {
 		for _, t := range s.backend.Topics.AllTopics() {
-			if c.may(ctx, auth.ResourceTopic, t.Name) == nil {
+			if c.shows(ctx, auth.ResourceTopic, t.Name) {
 				names = append(names, t.Name)
 			}
 		}

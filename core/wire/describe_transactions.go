@@ -40,7 +40,7 @@ func (s *Server) describeTransaction(ctx context.Context, c *caller, st *txn.Sta
 	}
 	for id, parts := range maps.All(st.Partitions) {
 		known, ok := s.backend.Topics.TopicByID(id)
-		if !ok || c.may(ctx, auth.ResourceTopic, known.Name) != nil {
+		if !ok || !c.shows(ctx, auth.ResourceTopic, known.Name) {
 			continue // deleted meanwhile, or not to be shown
 		}
 		t := kmsg.NewDescribeTransactionsResponseTransactionStateTopic()

@@ -37,8 +37,8 @@ func (s *Server) initProducerID(ctx context.Context, c *caller, req *kmsg.InitPr
 		resp.ProducerID, resp.ProducerEpoch = int64(now.Producer), int16(now.Epoch)
 		return resp, nil
 	}
-	if err := c.mayCluster(ctx); err != nil && !s.maySome(ctx, auth.OperationWrite, auth.ResourceTopic) {
-		resp.ErrorCode = s.code(err)
+	if c.mayCluster(auth.Aside(ctx)) != nil && !s.maySome(ctx, auth.OperationWrite, auth.ResourceTopic) {
+		resp.ErrorCode = s.code(c.mayCluster(ctx)) // which is told of now
 		return resp, nil
 	}
 	id, err := s.backend.Producers.NextProducerID(ctx)

@@ -23,9 +23,9 @@ func (s *Server) listGroups(ctx context.Context, c *caller, req *kmsg.ListGroups
 	resp.Version = req.Version
 	groups, err := s.backend.Groups.List(ctx)
 	resp.ErrorCode = s.code(err)
-	all := c.mayAlso(ctx, auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
+	all := c.mayAlso(auth.Aside(ctx), auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) == nil
 	for _, g := range groups {
-		if !among(req.StatesFilter, string(g.Phase)) || !among(req.TypesFilter, string(g.Kind)) || !all && c.may(ctx, auth.ResourceGroup, g.Group) != nil {
+		if !among(req.StatesFilter, string(g.Phase)) || !among(req.TypesFilter, string(g.Kind)) || !all && !c.shows(ctx, auth.ResourceGroup, g.Group) {
 			continue
 		}
 		one := kmsg.NewListGroupsResponseGroup()

@@ -45,7 +45,7 @@ func (s *Server) listTransactions(ctx context.Context, c *caller, req *kmsg.List
 			len(req.ProducerIDFilters) > 0 && !slices.Contains(req.ProducerIDFilters, int64(st.Producer)),
 			req.Version >= 1 && req.DurationFilterMillis >= 0 && (st.Phase != txn.Ongoing || now-st.StartedMs <= req.DurationFilterMillis),
 			text(req.TransactionalIDPattern) != "" && !pattern.MatchString(id),
-			c.may(ctx, auth.ResourceTransactionalID, id) != nil:
+			!c.shows(ctx, auth.ResourceTransactionalID, id):
 			continue
 		}
 		one := kmsg.NewListTransactionsResponseTransactionState()

@@ -55,7 +55,7 @@ func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequ
 	}
 	if req.Topics == nil || req.Version == 0 && len(req.Topics) == 0 {
 		for _, t := range s.backend.Topics.AllTopics() {
-			if c.may(ctx, auth.ResourceTopic, t.Name) == nil {
+			if c.shows(ctx, auth.ResourceTopic, t.Name) {
 				resp.Topics = append(resp.Topics, d.topic(t))
 			}
 		}

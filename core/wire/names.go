@@ -51,7 +51,7 @@ func (n *names) byID(ctx context.Context, id record.TopicID) (*ledger.Topic, err
 		return nil, err
 	}
 	if err := n.check(ctx, t.Name); err != nil {
-		if !n.who.conn.s.may(ctx, auth.OperationDescribe, auth.Resource{Type: auth.ResourceTopic, Name: t.Name}) {
+		if !n.who.conn.s.may(auth.Aside(ctx), auth.OperationDescribe, auth.Resource{Type: auth.ResourceTopic, Name: t.Name}) {
 			err = errUnknownID
 		}
 		return nil, err

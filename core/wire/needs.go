@@ -137,6 +137,11 @@ func (c *caller) may(ctx context.Context, on auth.ResourceType, name string) err
 	return denied(on)
 }
 
+// shows is may where a list leaves out what may not be seen.
+func (c *caller) shows(ctx context.Context, on auth.ResourceType, name string) bool {
+	return c.may(auth.Aside(ctx), on, name) == nil
+}
+
 // mayAlso asks for a need that is not the first of its type.
 func (c *caller) mayAlso(ctx context.Context, op auth.Operation, on auth.ResourceType, name string) error {
 	if c.api != nil {
@@ -163,7 +168,7 @@ func (c *caller) ask(ctx context.Context, n need, name string) error {
 
 // mayCreate says whether a topic of this name may be made.
 func (c *caller) mayCreate(ctx context.Context, name string) error {
-	if c.mayAlso(ctx, auth.OperationCreate, auth.ResourceCluster, auth.ClusterName) == nil {
+	if c.mayAlso(auth.Aside(ctx), auth.OperationCreate, auth.ResourceCluster, auth.ClusterName) == nil {
 		return nil
 	}
 	return c.mayAlso(ctx, auth.OperationCreate, auth.ResourceTopic, name)
@@ -171,6 +176,7 @@ func (c *caller) mayCreate(ctx context.Context, name string) error {
 
 // operations are the bits of what the caller may do to a resource, as answers show them.
 func (c *caller) operations(ctx context.Context, on auth.ResourceType, name string) (bits int32) {
+	ctx = auth.Aside(ctx)
 	for _, op := range acl.Operations(on) {
 		if c.conn.s.may(ctx, op, auth.Resource{Type: on, Name: name}) {
 			bits |= 1 << op
@@ -181,7 +187,7 @@ func (c *caller) operations(ctx context.Context, on auth.ResourceType, name stri
 
 // clusterOperations are those on the cluster, for who may describe it.
 func (c *caller) clusterOperations(ctx context.Context) int32 {
-	if c.mayAlso(ctx, auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) != nil {
+	if c.mayAlso(auth.Aside(ctx), auth.OperationDescribe, auth.ResourceCluster, auth.ClusterName) != nil {
 		return 0
 	}
 	return c.operations(ctx, auth.ResourceCluster, auth.ClusterName)

@@ -90,7 +90,7 @@ func (s *Server) fetchGroup(ctx context.Context, c *caller, req *kmsg.OffsetFetc
 	}
 	switch {
 	case asked.Topics == nil:
-		out.Topics = allCommitted(slices.DeleteFunc(found, func(t group.FetchedTopic) bool { return c.may(ctx, auth.ResourceTopic, t.Name) != nil }))
+		out.Topics = allCommitted(slices.DeleteFunc(found, func(t group.FetchedTopic) bool { return !c.shows(ctx, auth.ResourceTopic, t.Name) }))
 	case out.ErrorCode == 0 || req.Version < 2:
 		out.Topics = askedCommitted(asked.Topics, found, codes, out.ErrorCode)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,8 +34,13 @@ const (
 // vault is a server with something to hide from who comes by its open listener.
 type vault struct {
 	*bench
-	acls  *acl.ACLs
-	topic *ledger.Topic
+	acls   *acl.ACLs
+	topic  *ledger.Topic
+	denied atomic.Int64 // refusals that were told of
+}
+
+func (v *vault) audit() auth.Authorizer {
+	return &acl.Audit{Authorizer: v.acls, FrontEnd: "kafka", Log: slog.New(slog.DiscardHandler), Denied: func(string, string, string) { v.denied.Add(1) }}
 }
 
 func newVault(t *testing.T) *vault {
@@ -58,7 +64,7 @@ func newVault(t *testing.T) *vault {
 	}
 	v.acls = acl.New(acl.Settings{KV: kv, Keys: keys, Now: time.Now, Log: slog.New(slog.DiscardHandler), Visits: true})
 	v.grant(t, acl.Binding{Type: auth.ResourceTopic, Name: secret, Pattern: acl.PatternLiteral, Principal: "User:somebody", Host: "*", Operation: auth.OperationAll, Permission: acl.PermissionAllow})
-	v.guards.Authorizer, v.guards.ACLs = v.acls, v.acls
+	v.guards.Authorizer, v.guards.ACLs = v.audit(), v.acls
 	v.guards.Quotas = quotasOn(t, kv, keys)
 	limit(t, v.guards.Quotas, quota.Entity{User: quota.Named(secret)}, quota.ProducerByteRate, 1e9)
 	return v

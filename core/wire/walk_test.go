@@ -53,12 +53,18 @@ func TestWalk_WhoMayDoNothingLearnsNothingAndChangesNothing(t *testing.T) {
 	v.walk(func(a *api, version int16) {
 		there, absent := fillings(secret, v.topic.ID), fillings(nothing, elsewhere)
 		for i := range there {
+			v.denied.Store(0)
 			resp, got := v.answer(t, there[i], a.key.Int16(), version)
+			told := v.denied.Load()
 			_, want := v.answer(t, absent[i], a.key.Int16(), version)
 			if got != want {
 				t.Errorf("%s v%d %+v: what is there is answered\n%q, what is not\n%q", a.name(), version, there[i], got, want)
 			}
 			codes := codesIn(reflect.ValueOf(resp))
+			silent := !slices.ContainsFunc(codes, func(code int16) bool { return code != 0 }) && a.key != kmsg.DescribeLogDirs
+			if silent && told > 0 || slices.ContainsFunc(codes, isDenial) && told == 0 {
+				t.Errorf("%s v%d %+v: codes %v, and %d refusals are told of", a.name(), version, there[i], codes, told)
+			}
 			if !slices.Contains(open(), a.key) && !slices.ContainsFunc(codes, refuses) {
 				t.Errorf("%s v%d %+v: codes %v, none of which refuses", a.name(), version, there[i], codes)
 			}

@@ -19,9 +19,9 @@ import (
 func (s *Server) writeTxnMarkers(ctx context.Context, c *caller, req *kmsg.WriteTxnMarkersRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrWriteTxnMarkersResponse()
 	resp.Version = req.Version
-	refused := c.mayCluster(ctx)
-	if c.mayAlso(ctx, auth.OperationAlter, auth.ResourceCluster, auth.ClusterName) == nil {
-		refused = nil
+	refused := c.mayAlso(auth.Aside(ctx), auth.OperationAlter, auth.ResourceCluster, auth.ClusterName)
+	if refused != nil {
+		refused = c.mayCluster(ctx)
 	}
 	for _, m := range req.Markers {
 		err := fmt.Errorf("%w: transactions are committed by their producers alone", errRequest)
