@@ -167,6 +167,18 @@ func (c *Cache) Lookup(key string) (*Object, bool) {
 	return nil, false
 }
 
+// Has says whether an object is here. It counts as no use.
+func (c *Cache) Has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range c.mu.pools {
+		if c.mu.pools[i].byKey[key] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Load gives an object, calling load where it is not here. Callers at the same
 // time share one load, which goes on when the first of them gives up.
 func (c *Cache) Load(ctx context.Context, h Heat, key string, load func(ctx context.Context) ([]byte, error)) (*Object, error) {

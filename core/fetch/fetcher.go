@@ -52,7 +52,7 @@ type Settings struct {
 type Fetcher struct {
 	Settings
 	cold  *semaphore.Weighted // turns to load from the past
-	ahead *semaphore.Weighted // blocks that are read ahead
+	ahead *ahead
 	trail trail
 }
 
@@ -61,7 +61,7 @@ func New(s Settings) *Fetcher {
 	if s.Archive == nil {
 		s.Archive = archive.New(s.Store, archive.BytesMax)
 	}
-	return &Fetcher{Settings: s, cold: semaphore.NewWeighted(coldFetchesMax), ahead: semaphore.NewWeighted(aheadMax)}
+	return &Fetcher{Settings: s, cold: semaphore.NewWeighted(coldFetchesMax), ahead: newAhead()}
 }
 
 var _ Reader = (*Fetcher)(nil)
@@ -132,7 +132,7 @@ func (f *Fetcher) pass(ctx context.Context, r Request, final bool) (results []Re
 		}
 		results, enough = f.assemble(plans, r, final)
 		release()
-		f.follow(ctx, plans, results)
+		f.follow(ctx, r, plans, results)
 		return results, enough
 	}
 }

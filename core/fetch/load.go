@@ -130,7 +130,9 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 				continue
 			}
 			if o, ok := f.Cache.Lookup(key); ok {
-				p.objects[k] = o
+				if p.objects[k] = o; p.sequential {
+					f.ahead.wanted(key, true)
+				}
 				continue
 			}
 			if loads[key] == nil && len(order) == objectsMax {
@@ -139,10 +141,12 @@ func (f *Fetcher) missing(plans []plan, left []atomic.Int64, done func()) (loads
 			}
 			if loads[key] == nil {
 				loads[key] = &loading{piece: &p.pieces[k]}
+				f.ahead.wanted(key, false)
 				order = append(order, key)
 			}
 			loads[key].plans = append(loads[key].plans, i)
 			left[i].Add(1)
+			p.lacked = true
 		}
 		if len(p.pieces) > 0 && left[i].Load() == 0 {
 			done()

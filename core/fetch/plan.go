@@ -19,6 +19,7 @@ type plan struct {
 
 	committed  bool
 	sequential bool             // who asks goes on where an answer ended
+	lacked     bool             // something had to be loaded
 	manifest   *ledger.Manifest // to be read first; nil: from is not before its end
 	spans      []ledger.Span    // of the head and after it
 	heat       []cache.Heat     // of the spans

@@ -74,7 +74,7 @@ func open(root string, files files) (*Store, error) {
 // Close lets the next Open clear .tmp. No call may be under way.
 func (s *Store) Close() error { return s.lock.Close() }
 
-// Get reads with one ReadAt.
+// Get reads with one ReadAt, large parts past the kernel's page cache.
 func (s *Store) Get(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	if err := check(ctx, objectstore.OpGet, key); err != nil {
 		return nil, err
@@ -102,6 +102,11 @@ func read(path string, offset, length int64) ([]byte, error) {
 	from, to, err := objectstore.Extent(info.Size(), offset, length)
 	if err != nil {
 		return nil, err
+	}
+	if to-from >= directReadMin {
+		if data, ok := readDirect(path, from, to); ok {
+			return data, nil
+		}
 	}
 	data := make([]byte, to-from)
 	if n, err := file.ReadAt(data, from); n < len(data) {
