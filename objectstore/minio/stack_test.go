@@ -22,12 +22,23 @@ func TestMinIO_OnRealVersity(t *testing.T) {
 	apitest.RunOnServer(t, servers.StartVersity(t), openOn)
 }
 
+func TestMinIO_EncryptsAtRestOnRealMinIO(t *testing.T) { apitest.RunEncrypted(t, openEncrypted) }
+
 func openOn(t *testing.T, server *servers.Server, prefix string, transport http.RoundTripper) objectstore.Store {
 	t.Helper()
-	store, err := minio.Open(minio.Options{
-		Endpoint: server.Endpoint, Bucket: "firnlog", Prefix: prefix, Transport: transport,
-		Credentials: credentials.NewStaticV4(server.AccessKey, server.SecretKey, ""),
-	})
+	return openWith(t, server, minio.Options{Prefix: prefix, Transport: transport})
+}
+
+func openEncrypted(t *testing.T, server *servers.Server, prefix, encryption, key string) objectstore.Store {
+	t.Helper()
+	return openWith(t, server, minio.Options{Prefix: prefix, Encryption: encryption, KMSKey: key})
+}
+
+func openWith(t *testing.T, server *servers.Server, o minio.Options) objectstore.Store {
+	t.Helper()
+	o.Endpoint, o.Bucket = server.Endpoint, "firnlog"
+	o.Credentials = credentials.NewStaticV4(server.AccessKey, server.SecretKey, "")
+	store, err := minio.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

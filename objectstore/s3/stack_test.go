@@ -22,12 +22,23 @@ func TestS3_OnRealVersity(t *testing.T) {
 	apitest.RunOnServer(t, servers.StartVersity(t), openOn)
 }
 
+func TestS3_EncryptsAtRestOnRealMinIO(t *testing.T) { apitest.RunEncrypted(t, openEncrypted) }
+
 func openOn(t *testing.T, server *servers.Server, prefix string, transport http.RoundTripper) objectstore.Store {
 	t.Helper()
-	store, err := s3.Open(t.Context(), s3.Options{
-		Endpoint: "http://" + server.Endpoint, Bucket: "firnlog", Prefix: prefix, Transport: transport,
-		Credentials: credentials.NewStaticCredentialsProvider(server.AccessKey, server.SecretKey, ""),
-	})
+	return openWith(t, server, s3.Options{Prefix: prefix, Transport: transport})
+}
+
+func openEncrypted(t *testing.T, server *servers.Server, prefix, encryption, key string) objectstore.Store {
+	t.Helper()
+	return openWith(t, server, s3.Options{Prefix: prefix, Encryption: encryption, KMSKey: key})
+}
+
+func openWith(t *testing.T, server *servers.Server, o s3.Options) objectstore.Store {
+	t.Helper()
+	o.Endpoint, o.Bucket = "http://"+server.Endpoint, "firnlog"
+	o.Credentials = credentials.NewStaticCredentialsProvider(server.AccessKey, server.SecretKey, "")
+	store, err := s3.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 
 	"github.com/firnlog/firnlog/objectstore"
@@ -47,7 +48,8 @@ func (s *Sent) Maybe() bool { return s.got.Load() }
 //	412                                         ErrExists      plain         plain
 //	409 ConditionalRequestConflict and alike    ErrUnavailable ErrUnavailable ErrUnavailable
 //	404 without code, NoSuchKey                 plain          plain         ErrNotFound
-//	404 NoSuchBucket                            plain, with what to do about it
+//	404 NoSuchBucket, KMS and what follows      plain, with what to do about it
+//	501 NotImplemented                          plain          plain         plain
 //	400 InvalidStorageClass                     ErrClass       plain         plain
 //	416                                         plain          plain         ErrRange
 //	408, 429, 503, SlowDown, throttling         ErrUnavailable ErrUnavailable ErrUnavailable
@@ -65,6 +67,9 @@ func Classify(ctx context.Context, a Answer) error {
 	what := fmt.Sprintf("%s %s", a.Op, a.Name)
 	if a.Code == "NoSuchBucket" {
 		return fmt.Errorf("%s: no such bucket (create it, or add create=true to the store URL): %w", what, a.Err)
+	}
+	if strings.HasPrefix(strings.ToLower(a.Code), "kms") { // MinIO's kms:KeyNotFound, AWS's KMS.NotFoundException and alike
+		what += ": the key for encryption at rest cannot be used (kms-key in the store URL; the bucket's default if there is none): " + a.Code
 	}
 	if ended := ctx.Err(); ended != nil && a.Status == 0 && !errors.Is(class, objectstore.ErrUnknown) {
 		return fmt.Errorf("%s: %w: %s", what, ended, a.Err.Error())
@@ -84,7 +89,7 @@ func (a Answer) class() error {
 		return a.only(objectstore.OpGet, objectstore.ErrNotFound)
 	case "InvalidRange":
 		return a.only(objectstore.OpGet, objectstore.ErrRange)
-	case "NoSuchBucket":
+	case "NoSuchBucket", "NotImplemented": // the second, a 501: MinIO that shall encrypt and has no key
 		return nil
 	case "InvalidStorageClass":
 		return a.only(objectstore.OpPut, objectstore.ErrClass)

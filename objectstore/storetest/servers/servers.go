@@ -7,6 +7,8 @@ package servers
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -26,6 +28,8 @@ type Server struct {
 	// AccessKey and SecretKey are the server's own, of no use elsewhere.
 	AccessKey, SecretKey string
 	Region               string
+	// Dir is where it keeps its data.
+	Dir string
 
 	program string
 	args    []string
@@ -46,15 +50,28 @@ const (
 // StartMinIO starts the program that FIRNLOG_MINIO names, or ~/.cache/firnlog/bin/minio.
 func StartMinIO(t testing.TB) *Server {
 	t.Helper()
-	address := freeAddress(t)
+	return startMinIO(t)
+}
+
+// StartMinIOWithKey starts one that can encrypt: with this one key, which it has from its environment.
+func StartMinIOWithKey(t testing.TB, name string) *Server {
+	t.Helper()
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return startMinIO(t, "MINIO_KMS_SECRET_KEY="+name+":"+base64.StdEncoding.EncodeToString(secret))
+}
+
+func startMinIO(t testing.TB, env ...string) *Server {
+	t.Helper()
+	address, dir := freeAddress(t), t.TempDir()
 	return start(t, &Server{
-		Name: "minio", Endpoint: address,
+		Name: "minio", Endpoint: address, Dir: dir,
 		program: find(t, "FIRNLOG_MINIO", "minio"),
-		args:    []string{"server", "--address", address, t.TempDir()},
-		env: []string{
+		args:    []string{"server", "--address", address, dir},
+		env: append([]string{
 			"MINIO_ROOT_USER=" + accessKey, "MINIO_ROOT_PASSWORD=" + secretKey,
 			"MINIO_BROWSER=off", "MINIO_UPDATE=off",
-		},
+		}, env...),
 		// Not health/ready: that is 200 while requests still get 503 (measured).
 		health: "/minio/health/cluster",
 	})
@@ -64,11 +81,11 @@ func StartMinIO(t testing.TB) *Server {
 // ~/.cache/firnlog/bin/versitygw, with its posix backend (which does not fsync).
 func StartVersity(t testing.TB) *Server {
 	t.Helper()
-	address := freeAddress(t)
+	address, dir := freeAddress(t), t.TempDir()
 	return start(t, &Server{
-		Name: "versitygw", Endpoint: address,
+		Name: "versitygw", Endpoint: address, Dir: dir,
 		program: find(t, "FIRNLOG_VERSITYGW", "versitygw"),
-		args:    []string{"--port", address, "--quiet", "--keep-alive", "--health", "/health", "posix", t.TempDir()},
+		args:    []string{"--port", address, "--quiet", "--keep-alive", "--health", "/health", "posix", dir},
 		env:     []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey},
 		health:  "/health",
 	})
