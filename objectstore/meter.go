@@ -18,8 +18,10 @@ type Meter struct {
 // Observation is one finished request.
 type Observation struct {
 	Op   Op
-	Took time.Duration
-	Err  error
+	Took time.Duration // until it was answered, or cancelled
+	// Err; nil for what was Overtaken, which is counted and paid for, but did not fail.
+	Err       error
+	Overtaken bool
 	// BytesIn were read by Get, BytesOut offered to Put.
 	BytesIn, BytesOut int64
 }
@@ -78,7 +80,11 @@ func (m *Meter) Put(ctx context.Context, key string, body ...[]byte) error {
 func (m *Meter) Get(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	started := m.now()
 	data, err := m.store.Get(ctx, key, offset, length)
-	m.count(Observation{Op: OpGet, Took: m.now().Sub(started), Err: err, BytesIn: int64(len(data))})
+	o := Observation{Op: OpGet, Took: m.now().Sub(started), Err: err, BytesIn: int64(len(data))}
+	if err != nil && Overtaken(ctx) {
+		o.Err, o.Overtaken = nil, true
+	}
+	m.count(o)
 	return data, err
 }
 

@@ -2,7 +2,7 @@
 // Put, ranged Get, List and Delete, and nothing else.
 //
 // Owns: the Store interface, its errors, what keys and extents are allowed, and
-// decorators that have the same interface (Retry, Meter, Fault). The drivers live in sub-packages (disk,
+// decorators that have the same interface (Retry, Hedge, Meter, Router, Fault). The drivers live in sub-packages (disk,
 // memory, s3, minio); storetest is the one conformance suite that all pass.
 //
 // Does not own: key names (coordination has the bucket's key table beside
