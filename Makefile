@@ -58,6 +58,7 @@ test-stack: stack-tools matrix-quick rest-clients infra-check ## real MinIO, ver
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run TestHistory_InShort ./tests/groups
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 5m -run 'TestFaults_InShort|TestLinear|TestProgram|TestPairs|TestReport' ./tests/faults
 	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 6m -parallel 3 -run 'TestClients|TestTransactions|TestExactlyOnce' ./tests/clients -args -quick
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 3m -run TestEtcd_ ./tests/auth
 	go test -tags stack -count=1 -timeout 4m ./tests/rest -args -seconds=12
 	@$(MAKE) -s test-console
 

@@ -2,6 +2,7 @@ package objectstore_test
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -98,10 +99,10 @@ func TestHedge_TheTailOfS3StandardIsCutForAFewMoreGETs(t *testing.T) {
 	model, _ := modelled.Find("s3-standard")
 	for name, c := range map[string]struct {
 		length int64
-		p99    time.Duration // at most so many percent
+		p99    float64 // at most, as a share
 	}{
-		"4 KiB": {4 << 10, 90},
-		"4 MiB": {4 << 20, 103}, // more than half of it are the bytes, which a second GET must bring as well
+		"4 KiB": {4 << 10, .9},
+		"4 MiB": {4 << 20, 1.03}, // more than half of it are the bytes, which a second GET must bring as well
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := make([]byte, c.length)
@@ -109,7 +110,7 @@ func TestHedge_TheTailOfS3StandardIsCutForAFewMoreGETs(t *testing.T) {
 				below := &paced{get: func(context.Context, int) ([]byte, error) { return body, nil }}
 				return modelled.New(below, model, objectstore.SystemClock(), 7)
 			})
-			if with.p99 > without.p99*c.p99/100 || with.p999 > without.p999*80/100 {
+			if float64(with.p99) > float64(without.p99)*c.p99 || with.p999 > without.p999*80/100 {
 				t.Error("the tail is about as long as without")
 			}
 			if with.p50 > without.p50*105/100 {
@@ -172,6 +173,24 @@ func TestHedge_AStoreThatHasBecomeSlowIsTakenAsItIs(t *testing.T) {
 		}
 		if sent, _ := h.Hedges(); before > 15 || sent != before {
 			t.Errorf("%d second GETs while it was new, %d afterwards", before, sent-before)
+		}
+	})
+}
+
+// TestHedge_AStoreThatBecomesSlowerAllTheTimeCostsNoMore: whatever is usual there, nearly every GET takes longer.
+func TestHedge_AStoreThatBecomesSlowerAllTheTimeCostsNoMore(t *testing.T) {
+	const n = 400
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := learned(t, func(ctx context.Context, n int) ([]byte, error) {
+			return after(ctx, time.Duration(float64(usualTime)*math.Pow(1.02, float64(n))), n, nil)
+		})
+		for range n {
+			if _, err := h.Get(t.Context(), "segments/a", 0, -1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if sent, _ := h.Hedges(); sent < 10 || sent > 10+n/20 {
+			t.Errorf("%d second GETs, want at most ten that were saved up and one in twenty", sent)
 		}
 	})
 }

@@ -32,6 +32,7 @@ func (c *brokerCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeStore()
+	c.HedgeGets = c.HedgeGets && (storeurl.Remote(c.Store) || storeurl.Remote(c.ColdStore))
 	how := fmt.Sprintf("firnlog restore --cluster %s --store '%s' --etcd %s", c.Cluster, c.Store, strings.Join(c.Etcd, ","))
 	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, c.Etcd, &c.EtcdAccess)
 }
@@ -103,6 +104,7 @@ func (c *devCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer closeStore()
+	c.HedgeGets = c.HedgeGets && storeurl.Remote(c.ColdStore)
 	how := fmt.Sprintf("firnlog restore --cluster %s --data '%s'", c.Cluster, c.Data)
 	return serve(ctx, broker.Settings{Serving: c.Serving, Linger: c.Linger, GroupDelay: c.GroupInitialRebalanceDelay, Store: store, HowToRestore: how}, local.Endpoints(), &config.EtcdAccess{})
 }

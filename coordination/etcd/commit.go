@@ -42,7 +42,7 @@ func (kv *KV) Commit(ctx context.Context, guards []coordination.Guard, changes [
 	defer cancel()
 	resp, err := kv.client.Txn(rctx).If(cmps...).Then(then...).Else(otherwise...).Commit()
 	if err != nil {
-		return coordination.Result{}, fmt.Errorf("commit: %w", join(ctx, commitClass(err, sent.Load()), err))
+		return coordination.Result{}, fmt.Errorf("commit: %w", join(ctx, commitClass(err, sent.Load()), kv.explain(err)))
 	}
 	res := coordination.Result{Committed: resp.Succeeded, Revision: coordination.Revision(resp.Header.Revision)}
 	if !resp.Succeeded && len(orElse) > 0 {

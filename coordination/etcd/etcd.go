@@ -50,6 +50,7 @@ const (
 type KV struct {
 	client  *clientv3.Client
 	timeout time.Duration
+	tls     *tls.Config // nil: plain text
 }
 
 // Dial makes a KV. It does not wait for a connection: that is made with the first request, and
@@ -80,7 +81,7 @@ func Dial(settings Settings) (*KV, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial etcd: %w", err)
 	}
-	kv := &KV{client: client, timeout: settings.RequestTimeout}
+	kv := &KV{client: client, timeout: settings.RequestTimeout, tls: settings.TLS}
 	if kv.timeout == 0 {
 		kv.timeout = requestTimeoutDefault
 	}

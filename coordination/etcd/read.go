@@ -181,7 +181,7 @@ func (kv *KV) read(ctx context.Context, call func(context.Context) error) error 
 			return nil
 		}
 		if !transient(err) {
-			return join(ctx, readClass(err), err)
+			return join(ctx, readClass(err), kv.explain(err))
 		}
 		select {
 		case <-rctx.Done():

@@ -78,7 +78,8 @@ type Broker struct {
 	clients   *telemetry.Clients
 	health    *health
 	etcdSize  etcdSize
-	bare      coordination.KV // not metered
+	bare      coordination.KV    // not metered
+	hedge     *objectstore.Hedge // nil: no GET is sent twice
 	web       *http.Server
 	listeners []listener
 	http      net.Listener
@@ -116,7 +117,7 @@ func New(s Settings) (*Broker, error) {
 	}
 	b.clients, b.health = b.metrics.NewClients(), newHealth(b)
 	keys := coordination.NewKeys(s.Cluster)
-	store := b.store()
+	store, reads := b.stores()
 	if b.bare = s.KV; s.Trace.On() {
 		s.KV = tracedKV{s.KV, s.Trace}
 	}
@@ -150,7 +151,7 @@ func New(s Settings) (*Broker, error) {
 		Beside: slices.Concat(settling, b.aging(keys, store), checking), TooLarge: settler.Urge, Done: b.stepDone,
 		Retained: b.backups.Retained, Outlived: b.backups.Outlived,
 	}.Defaults())
-	reader, admin := b.reader(store), b.admin(keys)
+	reader, admin := b.reader(reads), b.admin(keys)
 	guards, err := b.guards()
 	if err != nil {
 		b.Close()
@@ -166,17 +167,26 @@ func New(s Settings) (*Broker, error) {
 	return b, nil
 }
 
-// store counts each attempt and repeats what may be repeated.
-func (b *Broker) store() objectstore.Store {
+// stores count each attempt and repeat what may be repeated; reads is for GETs that a client waits for: slow ones are sent twice.
+func (b *Broker) stores() (store, reads objectstore.Store) {
 	bare := b.Store
 	if b.Trace.On() {
 		bare = tracedStore{bare, b.Trace}
 	}
 	metered := objectstore.NewMeter(bare, time.Now, func(o objectstore.Observation) {
 		b.metrics.Store(o.Op.String(), o.Took, o.BytesIn, o.BytesOut, o.Err)
-		b.health.store.note(o.Err)
+		if !o.Overtaken {
+			b.health.store.note(o.Err)
+		}
 	})
-	return objectstore.NewRetry(metered, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
+	retry := func(s objectstore.Store) objectstore.Store {
+		return objectstore.NewRetry(s, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
+	}
+	if store = retry(metered); !b.HedgeGets {
+		return store, store
+	}
+	b.hedge = objectstore.NewHedge(metered, objectstore.SystemClock())
+	return store, retry(b.hedge)
 }
 
 func (b *Broker) reader(store objectstore.Store) *fetch.Fetcher {

@@ -29,6 +29,8 @@ func (b *Broker) gauges() {
 	m.Gauge("firnlog_cache_bytes", func() float64 { _, _, held := b.cache.Stats(); return float64(held) })
 	m.Count("firnlog_cache_hits_total", func() float64 { hits, _, _ := b.cache.Stats(); return float64(hits) })
 	m.Count("firnlog_cache_misses_total", func() float64 { _, misses, _ := b.cache.Stats(); return float64(misses) })
+	m.Count("firnlog_store_hedges_total", func() float64 { sent, _ := b.hedges(); return float64(sent) })
+	m.Count("firnlog_store_hedges_won_total", func() float64 { _, won := b.hedges(); return float64(won) })
 	m.Gauge("firnlog_ingest_memory_bytes", func() float64 { return float64(b.ingest.Held()) })
 	m.Gauge("firnlog_ingest_memory_max_bytes", func() float64 { return float64(b.IngestMemory) })
 	m.Gauge("firnlog_transactions_open", func() float64 { n, _ := b.txns.Open(); return float64(n) })
@@ -57,6 +59,13 @@ func (b *Broker) gauges() {
 	})
 	m.Gauge("firnlog_etcd_database_bytes", func() float64 { return float64(b.etcdSize.total.Load()) })
 	m.Gauge("firnlog_etcd_database_used_bytes", func() float64 { return float64(b.etcdSize.used.Load()) })
+}
+
+func (b *Broker) hedges() (sent, won int64) {
+	if b.hedge == nil {
+		return 0, 0
+	}
+	return b.hedge.Hedges()
 }
 
 // logGauges are those of the ledger. What needs a look at every partition takes it under the ledger's read lock, once for all of

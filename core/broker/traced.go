@@ -38,6 +38,10 @@ func (s tracedStore) Get(ctx context.Context, key string, offset, length int64) 
 	data, err := s.Store.Get(ctx, key, offset, length)
 	span.Text("firnlog.object", key)
 	span.Number("firnlog.bytes", int64(len(data)))
+	if err != nil && objectstore.Overtaken(ctx) {
+		span.Text("firnlog.outcome", "overtaken by a second GET")
+		return data, err
+	}
 	span.Fail(err)
 	return data, err
 }

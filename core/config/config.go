@@ -62,6 +62,8 @@ type Serving struct {
 
 	ColdStore string `name:"cold-store" env:"FIRNLOG_COLD_STORE" placeholder:"URL" help:"Another object store for objects of topics with firnlog.cold.after.ms, as in --store. Once it is set it must stay. Default: the same store."`
 
+	HedgeGets bool `name:"hedge-gets" env:"FIRNLOG_HEDGE_GETS" default:"true" negatable:"" help:"A GET that a consumer waits for and that takes much longer than usual is sent a second time, and the first answer counts: at most 5% more of these GETs, none while many fail. Not where all stores are file: or memory:."`
+
 	ScrubRate Bytes `name:"scrub-rate" env:"FIRNLOG_SCRUB_RATE" default:"1MiB" help:"Bytes a second at which one instance of the cluster reads everything that is stored, round and round, and checks it. A GET counts as 1MiB at least. 0: never."`
 
 	MetricsSeries int `name:"metrics-series" env:"FIRNLOG_METRICS_SERIES" default:"1000" help:"Series that a metric with names of topics or groups shows at most: the largest; the rest is summed up. 0: none."`

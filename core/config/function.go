@@ -21,5 +21,6 @@ type Function struct {
 	Margin      time.Duration `env:"FIRNLOG_MARGIN" default:"1s" help:"Time kept at the end of an invocation for its answer."`
 	Cache       Bytes         `env:"FIRNLOG_CACHE" default:"16MiB" help:"Memory for objects that are read."`
 	EMF         string        `env:"FIRNLOG_EMF" default:"on" enum:"on,off," help:"on: each invocation prints a line from which CloudWatch makes metrics (docs/SERVERLESS.md has their names, and what they cost). off: it does not."`
+	HedgeGets   bool          `env:"FIRNLOG_HEDGE_GETS" default:"true" negatable:"" help:"Send a GET that takes much longer than usual a second time, as brokers do; once an environment has sent enough of them to know."`
 	LogLevel    string        `env:"FIRNLOG_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 }

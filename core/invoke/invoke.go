@@ -48,6 +48,7 @@ var ErrBusy = errors.New("the environment serves another invocation")
 // Settings of an Environment.
 type Settings struct {
 	Store   objectstore.Store
+	Reads   objectstore.Store // the same for what a client waits to read; nil: Store
 	KV      coordination.KV
 	Cluster string
 	Now     func() time.Time
@@ -107,6 +108,9 @@ const (
 
 // New puts an environment together; it sends nothing.
 func New(s Settings) *Environment {
+	if s.Reads == nil {
+		s.Reads = s.Store
+	}
 	e := &Environment{Settings: s}
 	keys := coordination.NewKeys(s.Cluster)
 	e.Stream = stream.New(stream.Settings{KV: s.KV, Keys: keys, Now: s.Now, Entropy: s.Entropy, Log: s.Log, Visits: true, MayBegin: s.MayBegin})
@@ -116,7 +120,7 @@ func New(s Settings) *Environment {
 		Store:  s.Store, KV: s.KV, Keys: keys, Stream: e.Stream, Cache: bytes, Now: s.Now, Log: s.Log,
 		Linger: linger, SegmentBytes: segmentBytes, MemoryMax: memoryMax, UploadsMax: 1, GiveUpAfter: timeMax, HeldMax: ingest.HeldMax, FlushBefore: e.flushBefore,
 	})
-	e.Reader = fetch.New(fetch.Settings{Store: s.Store, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
+	e.Reader = fetch.New(fetch.Settings{Store: s.Reads, Stream: e.Stream, Cache: bytes, Log: s.Log, ResponseBytesMax: responseBytesMax, LoadsMax: loadsMax, TailAge: tailAge})
 	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
 	e.Producers = txn.NewProducerIDs(s.KV, keys, e.Stream)
 	e.ACLs = acl.New(acl.Settings{KV: s.KV, Keys: keys, Now: s.Now, Log: s.Log, SuperUsers: s.SuperUsers, AllowEveryone: s.AllowNoACL, Visits: true})

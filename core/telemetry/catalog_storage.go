@@ -6,7 +6,9 @@ func storageSections() []Section {
 		{"Object store", []Metric{
 			{"firnlog_store_requests_total", Counter, "Requests to the object store, by kind, each attempt.", []Label{byOp()}},
 			{"firnlog_store_errors_total", Counter, "Requests to the object store that failed, by kind.", []Label{byOp()}},
-			{"firnlog_store_request_seconds", Histogram, "Time of requests to the object store, by kind.", []Label{byOp()}},
+			{"firnlog_store_request_seconds", Histogram, "Time of requests to the object store, by kind; of a GET that another one overtook, until then.", []Label{byOp()}},
+			{"firnlog_store_hedges_total", Counter, "GETs that were sent a second time since the first took much longer than usual (--hedge-gets). They are in the requests above, and so are those that were cancelled.", nil},
+			{"firnlog_store_hedges_won_total", Counter, "Of these, the ones that were answered before the first.", nil},
 			{"firnlog_store_bytes_total", Counter, "Bytes to (out) and from (in) the object store.", []Label{{"direction", "in, out"}}},
 			{"firnlog_store_dollars_total", Counter, "What these requests cost at the built-in list prices of the bucket's class, by kind.", []Label{byOp()}},
 			{"firnlog_topic_stored_bytes", Gauge, "Bytes that a topic's heads and manifests refer to, by storage class; shown by the instance that does the upkeep.", []Label{byTopic(), {"class", "storage classes"}}},

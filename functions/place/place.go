@@ -60,7 +60,7 @@ func Open(ctx context.Context) (*Place, error) {
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	p.Log = telemetry.NewLogger(os.Stderr, p.Config.LogLevel)
-	store, err := p.open(ctx)
+	store, reads, err := p.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func Open(ctx context.Context) (*Place, error) {
 	p.Environment = invoke.New(invoke.Settings{
 		SuperUsers: supers, AllowNoACL: p.Config.AllowNoACL, CheckACLs: p.Config.ACLs == config.ACLsOn,
 		Events: ingest.Events{Flushed: p.flushed},
-		Store:  bucket, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
+		Store:  bucket, Reads: reads, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
 		Topics: topics, NewTopicID: newTopicID, NewID: rand.Text, Dial: (&net.Dialer{Timeout: dialTime}).DialContext, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
 	})
 	return p, nil
@@ -100,21 +100,28 @@ func superUsers(list string) (out []auth.Principal, err error) {
 	return out, nil
 }
 
-// open opens the store, and that of cold objects where there is one.
-func (p *Place) open(ctx context.Context) (objectstore.Store, error) {
-	store, err := storeurl.Open(ctx, p.Config.Store)
+// open opens the store, and that of cold objects where there is one; reads is for GETs that a client waits for.
+func (p *Place) open(ctx context.Context) (store, reads objectstore.Store, err error) {
+	store, err = storeurl.Open(ctx, p.Config.Store)
 	if err != nil {
-		return nil, fmt.Errorf("FIRNLOG_STORE: %w", err)
+		return nil, nil, fmt.Errorf("FIRNLOG_STORE: %w", err)
 	}
 	if p.Config.ColdStore != "" {
 		cold, err := storeurl.Open(ctx, p.Config.ColdStore)
 		if err != nil {
-			return nil, fmt.Errorf("FIRNLOG_COLD_STORE: %w", err)
+			return nil, nil, fmt.Errorf("FIRNLOG_COLD_STORE: %w", err)
 		}
 		store = objectstore.NewRouter(store, cold, ledger.ColdPrefix)
 	}
 	p.store = objectstore.NewMeter(store, time.Now, nil)
-	return objectstore.NewRetry(p.store, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64), nil
+	if store = retry(p.store); !p.Config.HedgeGets || !storeurl.Remote(p.Config.Store) && !storeurl.Remote(p.Config.ColdStore) {
+		return store, store, nil
+	}
+	return store, retry(objectstore.NewHedge(p.store, objectstore.SystemClock())), nil
+}
+
+func retry(store objectstore.Store) objectstore.Store {
+	return objectstore.NewRetry(store, objectstore.DefaultRetryPolicy(), objectstore.SystemClock(), mathrand.Float64)
 }
 
 // Meter makes what counts this environment's invocations, once everything else of it is made.

@@ -98,6 +98,12 @@ func openMinIO(ctx context.Context, u *storeURL) (objectstore.Store, error) {
 	return store, nil
 }
 
+// Remote says that requests to a store go over a network, or take as long as if they did.
+func Remote(rawURL string) bool {
+	u, err := parse(rawURL)
+	return err == nil && (u.model != nil || u.Scheme != "file" && u.Scheme != "memory")
+}
+
 type storeURL struct {
 	*url.URL
 	query          url.Values

@@ -144,3 +144,14 @@ func TestParse_PasswordsAreRefusedAndNotRepeated(t *testing.T) {
 		}
 	}
 }
+
+func TestRemote_IsWhatTakesTheTimeOfANetwork(t *testing.T) {
+	for rawURL, want := range map[string]bool{
+		"": false, "nonsense:": false, "memory:": false, "file:///data": false,
+		"file:///data?model=s3-standard": true, "s3://bucket?region=eu-west-1": true, "minio://127.0.0.1:9000/bucket": true,
+	} {
+		if Remote(rawURL) != want {
+			t.Errorf("%q: %t", rawURL, !want)
+		}
+	}
+}
