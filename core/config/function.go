@@ -11,9 +11,7 @@ type Function struct {
 	Cluster   string `env:"FIRNLOG_CLUSTER" default:"default" help:"Name of the cluster."`
 	BeginAnew bool   `env:"FIRNLOG_BEGIN_ANEW" help:"Begin an empty cluster in an etcd that has none, although the object store holds one's objects."`
 
-	ACLs       string `env:"FIRNLOG_ACLS" default:"off" enum:"on,off," help:"on: let ACLs say what requests over HTTP may do, by the principal that the platform names (IAM), else User:ANONYMOUS. off: whoever may invoke a function may do all that it does."`
-	SuperUsers string `env:"FIRNLOG_SUPERUSERS" help:"Principals that ACLs do not bind, as for firnlog broker."`
-	AllowNoACL bool   `env:"FIRNLOG_ALLOW_EVERYONE_IF_NO_ACL" help:"What no ACL is about may be done by everybody, as for firnlog broker."`
+	Access
 
 	Topic       string        `env:"FIRNLOG_TOPIC" help:"Topic of messages from queues and streams that name none."`
 	Deduplicate bool          `env:"FIRNLOG_DEDUPLICATE" default:"true" negatable:"" help:"Write a message of a queue or stream once, however often it is delivered: by its id, among the last 10,000 producers of the partition."`

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -18,16 +17,12 @@ type Security struct {
 	HTTPTLS     string   `name:"http-tls" env:"FIRNLOG_HTTP_TLS" default:"off" enum:"off,on,terminated," help:"TLS of --http: off, on, or terminated by something in front of it."`
 	HTTPAuth    string   `name:"http-auth" env:"FIRNLOG_HTTP_AUTH" default:"none" placeholder:"WAY,..." help:"How clients of --http authenticate: none, or some of basic, bearer, mtls. /healthz, /readyz and /metrics stay open."`
 
-	PrincipalRules string        `name:"principal-rules" env:"FIRNLOG_PRINCIPAL_RULES" default:"DEFAULT" help:"User names from certificates' subjects, like Kafka's ssl.principal.mapping.rules: RULE:pattern/replacement/[LU],…,DEFAULT."`
-	OAuthJWKS      string        `name:"oauth-jwks" env:"FIRNLOG_OAUTH_JWKS" placeholder:"URL" help:"Keys that sign bearer tokens, as a JSON Web Key Set: https://…, or file:///…"`
-	OAuthIssuer    string        `name:"oauth-issuer" env:"FIRNLOG_OAUTH_ISSUER" help:"Issuer (iss) that tokens must have."`
-	OAuthAudience  string        `name:"oauth-audience" env:"FIRNLOG_OAUTH_AUDIENCE" help:"Audience (aud) that tokens must name."`
-	OAuthPrincipal string        `name:"oauth-principal" env:"FIRNLOG_OAUTH_PRINCIPAL" default:"sub" help:"The claim of a token that names the user."`
-	OAuthLeeway    time.Duration `name:"oauth-leeway" env:"FIRNLOG_OAUTH_LEEWAY" default:"30s" help:"How far the clocks of issuer and broker may be apart."`
-	ReauthMax      time.Duration `name:"reauth-max" env:"FIRNLOG_REAUTH_MAX" default:"0s" help:"Kafka clients must authenticate again after this time (KIP-368). 0: only when their token ends."`
-	SuperUsers     string        `name:"superusers" env:"FIRNLOG_SUPERUSERS" placeholder:"User:NAME;..." help:"Principals that may do everything, whatever ACLs say, also change users; separated by semicolons."`
-	ACLs           string        `name:"acls" env:"FIRNLOG_ACLS" default:"auto" enum:"auto,on,off," help:"Whether ACLs say who may what: on, off (whoever comes in may do everything but change users), or auto: on where a listener or --http asks who is there."`
-	AllowNoACL     bool          `name:"allow-everyone-if-no-acl" env:"FIRNLOG_ALLOW_EVERYONE_IF_NO_ACL" help:"What no ACL is about may be done by everybody who comes in, like Kafka's allow.everyone.if.no.acl.found. Without it, only by super users."`
+	PrincipalRules string `name:"principal-rules" env:"FIRNLOG_PRINCIPAL_RULES" default:"DEFAULT" help:"User names from certificates' subjects, like Kafka's ssl.principal.mapping.rules: RULE:pattern/replacement/[LU],…,DEFAULT."`
+	OAuth
+	ReauthMax  time.Duration `name:"reauth-max" env:"FIRNLOG_REAUTH_MAX" default:"0s" help:"Kafka clients must authenticate again after this time (KIP-368). 0: only when their token ends."`
+	SuperUsers string        `name:"superusers" env:"FIRNLOG_SUPERUSERS" placeholder:"User:NAME;..." help:"Principals that may do everything, whatever ACLs say, also change users; separated by semicolons."`
+	ACLs       string        `name:"acls" env:"FIRNLOG_ACLS" default:"auto" enum:"auto,on,off," help:"Whether ACLs say who may what: on, off (whoever comes in may do everything but change users), or auto: on where a listener or --http asks who is there."`
+	AllowNoACL bool          `name:"allow-everyone-if-no-acl" env:"FIRNLOG_ALLOW_EVERYONE_IF_NO_ACL" help:"What no ACL is about may be done by everybody who comes in, like Kafka's allow.everyone.if.no.acl.found. Without it, only by super users."`
 
 	InsecureAllowAnyone bool `name:"insecure-allow-anyone" env:"FIRNLOG_INSECURE_ALLOW_ANYONE" help:"Let anybody who reaches a listener that is not on loopback read and write everything, without authentication, or send passwords readable. Without this flag such a listener is refused."`
 }
@@ -74,7 +69,7 @@ func (s *Serving) validateSecurity() error {
 	}
 	errs = append(errs, s.validateHTTP(ways))
 	if needsKeys {
-		errs = append(errs, s.validateTokens())
+		errs = append(errs, s.validate(s.InsecureAllowAnyone))
 	}
 	for _, p := range s.SuperUserList() {
 		if name, ok := strings.CutPrefix(p, "User:"); !ok || name == "" {
@@ -135,23 +130,6 @@ func (s *Serving) validateHTTP(ways []string) error {
 		case s.HTTPTLS != TLSOn && s.HTTPTLS != TLSTerminated:
 			errs = append(errs, fmt.Errorf("--http %s: passwords and tokens would be readable on the way: add --http-tls on, or terminated if something in front of it does TLS", s.HTTP))
 		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Security) validateTokens() error {
-	var errs []error
-	u, err := url.Parse(s.OAuthJWKS)
-	if err != nil || !slices.Contains([]string{"https", "http", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" {
-		errs = append(errs, errors.New("--oauth-jwks: bearer tokens need the URL of their keys: https://…, or file:///…"))
-	} else if u.Scheme == "http" && !s.InsecureAllowAnyone && !(Address{Host: u.Hostname()}).isLoopback() {
-		errs = append(errs, errors.New("--oauth-jwks: keys fetched over http can be replaced on the way: use https"))
-	}
-	if s.OAuthIssuer == "" || s.OAuthAudience == "" {
-		errs = append(errs, errors.New("--oauth-issuer and --oauth-audience: bearer tokens need both, else tokens made for others would be taken"))
-	}
-	if s.OAuthLeeway < 0 || s.OAuthLeeway > 10*time.Minute {
-		errs = append(errs, fmt.Errorf("--oauth-leeway %v: want 0 to 10m", s.OAuthLeeway))
 	}
 	return errors.Join(errs...)
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/ledger"
+	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
 	"github.com/firnlog/firnlog/core/topic"
@@ -61,10 +62,13 @@ type Settings struct {
 	CacheBytes int64
 	Topics     topic.Settings
 	NewTopicID func() record.TopicID
+	// Basic and Tokens are how clients may authenticate beside the platform's way; with neither nobody is asked.
+	Basic  bool
+	Tokens *auth.Tokens
 	// SuperUsers and AllowNoACL are those of brokers. CheckACLs: ACLs say what a request may do; else whoever may invoke a function may do all
-	// that it does.
-	SuperUsers            []auth.Principal
-	AllowNoACL, CheckACLs bool
+	// that it does. CheckQuotas: quotas limit bytes, in this environment by itself.
+	SuperUsers                         []auth.Principal
+	AllowNoACL, CheckACLs, CheckQuotas bool
 	// Events are told of what happens on the write path.
 	Events ingest.Events
 	// NewID gives a text that was never given before.
@@ -84,6 +88,8 @@ type Environment struct {
 	Groups    *Groups
 	Consumers *consume.Consumers
 	ACLs      *acl.ACLs
+	Users     *auth.Users
+	Quotas    *quota.Quotas // nil: none
 	mu        struct {
 		sync.Mutex
 		busy     bool
@@ -124,6 +130,10 @@ func New(s Settings) *Environment {
 	e.Admin = topic.New(s.KV, keys, e.Stream, s.NewTopicID, s.Topics)
 	e.Producers = txn.NewProducerIDs(s.KV, keys, e.Stream)
 	e.ACLs = acl.New(acl.Settings{KV: s.KV, Keys: keys, Now: s.Now, Log: s.Log, SuperUsers: s.SuperUsers, AllowEveryone: s.AllowNoACL, Visits: true})
+	e.Users = auth.NewUsers(auth.UsersSettings{KV: s.KV, Keys: keys, Now: s.Now, Random: s.Entropy, Log: s.Log})
+	if s.CheckQuotas {
+		e.Quotas = quota.New(quota.Settings{KV: s.KV, Keys: keys, Now: s.Now, Log: s.Log, Visits: true})
+	}
 	e.Groups = newGroups(e, keys)
 	e.Consumers = consume.New(consume.Settings{Groups: e.Groups, Topics: e.Stream, Reader: e.Reader, Now: s.Now, Log: s.Log, AutoCommitEvery: autoCommitEvery, RebalanceTimeout: rebalanceTimeout})
 	return e

@@ -13,8 +13,10 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
-	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/firnlog/firnlog/core/acl"
 	"github.com/firnlog/firnlog/core/instance"
 	"github.com/firnlog/firnlog/core/invoke"
 	"github.com/firnlog/firnlog/core/ledger"
@@ -30,6 +32,7 @@ type API struct {
 	offer       Offer
 	rest        *rest.Server
 	log         *slog.Logger
+	door        *door // nil: nobody is asked who they are
 }
 
 // nobody: no instance lives in a function.
@@ -41,21 +44,24 @@ func (nobody) Self() int32           { return -1 }
 // fetchBytesMax leaves room for base64 and JSON in an answer of 6 MB.
 const fetchBytesMax = 3 << 20
 
-// aclsAge is how long an environment goes by the ACLs that it has read.
-const aclsAge = 5 * time.Second
-
 // New makes an API.
 func New(e *invoke.Environment, offer Offer, log *slog.Logger) *API {
 	settings := rest.DefaultSettings()
 	settings.BodyBytesMax, settings.FetchBytesMax = 6<<20, fetchBytesMax
 	backend := rest.Backend{
 		Topics: e.Stream, Appender: e.Ingest, Reader: e.Reader, Cluster: nobody{}, Producers: e.Producers, Admin: e.Admin,
-		Groups: e.Groups, Now: e.Now, Random: mathrand.Int32N, NewID: e.NewID, ACLs: e.ACLs,
+		Groups: e.Groups, Now: e.Now, Random: mathrand.Int32N, NewID: e.NewID, ACLs: e.ACLs, Quotas: e.Quotas,
 	}
 	if e.CheckACLs {
-		backend.Authorizer = e.ACLs
+		backend.Authorizer = &acl.Audit{Authorizer: e.ACLs, FrontEnd: "function", Log: log}
 	}
-	return &API{environment: e, offer: offer, log: log, rest: rest.New(settings, backend, log)}
+	a := &API{environment: e, offer: offer, log: log}
+	if e.Basic || e.Tokens != nil {
+		a.door = newDoor(e)
+		backend.Authenticator = a.door
+	}
+	a.rest = rest.New(settings, backend, log)
+	return a
 }
 
 // ServeHTTP implements http.Handler.
@@ -65,6 +71,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, 404, "this function does not offer "+r.Method+" "+r.URL.Path)
 		return
 	}
+	if a.door != nil {
+		var known bool
+		if r, known = a.door.open(r); !known {
+			a.rest.ServeHTTP(w, r) // which says so: nothing was begun for a stranger
+			return
+		}
+	}
 	ctx, done, err := a.begin(r.Context(), asked)
 	if err != nil {
 		a.refuse(w, err)
@@ -72,13 +85,28 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	defer a.environment.End()
-	if a.environment.CheckACLs {
-		if err := a.environment.ACLs.Refresh(ctx, aclsAge); err != nil {
-			a.refuse(w, err)
-			return
-		}
+	if err := a.refresh(ctx); err != nil {
+		a.refuse(w, err)
+		return
 	}
 	a.rest.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// refresh reads what the request is checked by, at the same time. Without quotas that can be read the last ones count, as in brokers.
+func (a *API) refresh(ctx context.Context) error {
+	var both errgroup.Group
+	if a.environment.CheckACLs {
+		both.Go(func() error { return a.environment.ACLs.Refresh(ctx, accessAge) })
+	}
+	if a.environment.Quotas != nil {
+		both.Go(func() error {
+			if err := a.environment.Quotas.Refresh(ctx, quotasAge); err != nil {
+				a.log.Warn("quotas cannot be read now: the last ones count", "error", err)
+			}
+			return nil
+		})
+	}
+	return both.Wait()
 }
 
 // begin begins an invocation with what the path says of it.

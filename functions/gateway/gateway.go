@@ -56,6 +56,9 @@ type event struct {
 			Method   string `json:"method"`
 			SourceIP string `json:"sourceIp"`
 		} `json:"http"`
+		Identity struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"`
 		ELB        *json.RawMessage `json:"elb"`
 		Authorizer *struct {
 			IAM *struct {
@@ -98,7 +101,7 @@ func Serve(ctx context.Context, h http.Handler, raw json.RawMessage, log *slog.L
 // Call lets a handler answer a request that came without HTTP around it.
 func Call(h http.Handler, r *http.Request, log *slog.Logger) (body []byte) {
 	w := &recorder{header: http.Header{}}
-	if !guarded(h, w, r, log) {
+	if !guarded(h, w, r.WithContext(auth.WithIdentity(r.Context(), auth.Invoker())), log) {
 		w = plain(http.StatusInternalServerError, "internal error")
 	}
 	return w.body
@@ -142,6 +145,11 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 		r.Header.Del("Accept-Encoding") // packed answers reach clients only where the API declares binary types
 	}
 	r.Host = r.Header.Get("Host")
+	if c := &e.RequestContext; c.HTTP != nil {
+		r.RemoteAddr = c.HTTP.SourceIP
+	} else {
+		r.RemoteAddr = c.Identity.SourceIP // none of a load balancer, whose headers a client could have written
+	}
 	r.RequestURI, r.URL.Host, r.URL.Scheme = target, "", ""
 	return r, nil
 }

@@ -76,28 +76,16 @@ func Open(ctx context.Context) (*Place, error) {
 	bucket, keys := crashing(store, p.kv)
 	topics := topic.DefaultSettings()
 	topics.Partitions = p.Config.Partitions
-	supers, err := superUsers(p.Config.SuperUsers)
-	if err != nil {
-		return nil, err
-	}
-	p.Environment = invoke.New(invoke.Settings{
-		SuperUsers: supers, AllowNoACL: p.Config.AllowNoACL, CheckACLs: p.Config.ACLs == config.ACLsOn,
+	settings := invoke.Settings{
 		Events: ingest.Events{Flushed: p.flushed},
 		Store:  bucket, Reads: reads, KV: keys, Cluster: p.Config.Cluster, Now: time.Now, Entropy: rand.Reader, Log: p.Log, Margin: p.Config.Margin, CacheBytes: int64(p.Config.Cache),
 		Topics: topics, NewTopicID: newTopicID, NewID: rand.Text, Dial: (&net.Dialer{Timeout: dialTime}).DialContext, MayBegin: func(ctx context.Context) error { return p.mayBegin(ctx, store) },
-	})
-	return p, nil
-}
-
-func superUsers(list string) (out []auth.Principal, err error) {
-	for _, one := range (&config.Security{SuperUsers: list}).SuperUserList() {
-		p, err := auth.ParsePrincipal(one)
-		if err != nil {
-			return nil, fmt.Errorf("FIRNLOG_SUPERUSERS: %w", err)
-		}
-		out = append(out, p)
 	}
-	return out, nil
+	if err := p.admit(&settings); err != nil {
+		return nil, err
+	}
+	p.Environment = invoke.New(settings)
+	return p, nil
 }
 
 // open opens the store, and that of cold objects where there is one; reads is for GETs that a client waits for.
