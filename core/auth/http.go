@@ -83,6 +83,10 @@ func (h *HTTP) denied(r *http.Request, err error) error {
 	return err
 }
 
+// IsAmbient says that a browser sends by itself what an identity was proven with, whichever site a request is made by: a password that it
+// remembers, or a certificate.
+func (i *Identity) IsAmbient() bool { return i.Mechanism == Plain || i.Mechanism == Certificate }
+
 // Challenge is the value of WWW-Authenticate, one for each scheme.
 func (h *HTTP) Challenge() (out []string) {
 	if h.Users != nil {

@@ -30,12 +30,16 @@ func (b *Broker) consolePage(reader fetch.Reader, store objectstore.Store) (*con
 	backend := console.Backend{
 		Stream: b.stream, Reader: reader, Cluster: b.instances, Archive: archive.New(store, consoleArchive),
 		Costs: cost.NewObserver(store, b.stream, prices, time.Now, costEvery), Prices: prices, Requests: b.storeRequests(time.Now()),
-		Authorizer: b.authorizer("console"), Used: b.fetched, Name: b.Cluster, Version: b.Version, Now: time.Now,
+		Authorizer: b.authorizer("console"), Answered: b.consoleAnswered, Used: b.fetched, Name: b.Cluster, Version: b.Version, Now: time.Now,
 	}
 	if a := b.restAuthenticator(); a != nil {
 		backend.Authenticator = a
 	}
 	return console.New(backend, b.Log.With("part", "console"))
+}
+
+func (b *Broker) consoleAnswered(a console.Answered) {
+	b.clients.HTTP(a.Route, a.Method, a.Status, a.Took, 0, a.BytesOut)
 }
 
 // fetched counts what the console has read for somebody against their quota.

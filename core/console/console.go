@@ -52,6 +52,8 @@ type Backend struct {
 	// Authenticator finds out who asks; nil: nobody is asked.
 	Authenticator Authenticator
 	Authorizer    auth.Authorizer // nil: everybody may do everything
+	// Answered is told of each request; nil: nobody is.
+	Answered func(Answered)
 	// Used counts bytes of records against the reader's quota, and says how long it has to wait; nil: there are no quotas.
 	Used    func(ctx context.Context, bytes int) (wait time.Duration)
 	Name    string // of the cluster

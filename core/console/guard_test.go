@@ -2,10 +2,13 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/firnlog/firnlog/core/auth"
@@ -164,5 +167,25 @@ func TestFailure_OfAnUnknownErrorTellsNothing(t *testing.T) {
 	f := failureOf(errors.New("secret of the inside"))
 	if f.status != 500 || strings.Contains(f.message+f.hint, "secret") {
 		t.Errorf("%+v", f)
+	}
+}
+
+func TestAnswered_TellsOfEachRequestByItsRoute(t *testing.T) {
+	var mu sync.Mutex
+	var told []string
+	s := newStage(t, func(b *Backend) {
+		b.Answered = func(a Answered) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, fmt.Sprint(a.Route, " ", a.Method, " ", a.Status, " ", a.BytesOut > 0))
+		}
+	})
+	for _, c := range []struct{ method, path string }{{"GET", "api/topics"}, {"GET", "api/topics/none"}, {"GET", ""}, {"HEAD", ""}, {"GET", "api/made/up"}, {"POST", "api/topics"}} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, Root+c.path, http.NoBody)
+		s.server.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	want := []string{"console/api/topics GET 200 true", "console/api/topics/{topic} GET 404 true", "console GET 200 true", "console GET 200 false", "console GET 404 true", "console other 405 true"}
+	if !slices.Equal(told, want) {
+		t.Errorf("told of %q, want %q", told, want)
 	}
 }

@@ -32,6 +32,12 @@ const (
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen := &observed{ResponseWriter: w, route: "console", started: time.Now()}
+	defer func() { s.finish(r, seen) }()
+	s.serve(seen, r)
+}
+
+func (s *Server) serve(w *observed, r *http.Request) {
 	protect(w.Header())
 	defer s.recover(w, r)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -61,6 +67,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, &failure{http.StatusNotFound, "there is nothing at this address", "open " + Root})
 		return
 	}
+	w.route = "console/api/" + c.route.path
 	body, err := s.handle(c)
 	if err != nil {
 		s.fail(w, r, err)

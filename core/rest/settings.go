@@ -23,6 +23,7 @@ type Settings struct {
 	BatchEntriesMax   int    // of records:batch
 	OffsetMetadataMax int    // bytes that come with a committed offset
 	StreamWindow      int    // records of a stream that are on their way
+	SameSite          bool   // also where nobody is asked who they are, pages of other sites may change nothing
 	PublicURL         string // that clients reach this front end by; "": what their requests say
 }
 
@@ -32,6 +33,6 @@ func DefaultSettings() Settings {
 		BodyBytesMax: 16 << 20, UnpackedBytesMax: 64 << 20, RecordBytesMax: 8 << 20, FetchBytesMax: 4 << 20,
 		BodyTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, RequestTimeout: time.Minute, FetchWaitMax: 30 * time.Second, FetchWait: time.Second,
 		InstanceTTL: 5 * time.Minute, InstanceTTLMax: 24 * time.Hour, AutoCommitEvery: 5 * time.Second, RebalanceTimeout: time.Minute,
-		BatchEntriesMax: 1000, OffsetMetadataMax: 4096, StreamWindow: 1000,
+		BatchEntriesMax: 1000, OffsetMetadataMax: 4096, StreamWindow: 1000, SameSite: true,
 	}
 }

@@ -3,7 +3,7 @@ package telemetry
 // clientSections are what clients see of an instance.
 func clientSections() []Section {
 	code := Label{"error", "Kafka's error names, some 130; NONE is success"}
-	route := Label{"route", "routes of openapi.yaml; `none` for all other paths"}
+	route := Label{"route", "routes of openapi.yaml; `console` for its pages, `console/api/…` for what they ask; `none` for all other paths"}
 	mechanism := Label{"mechanism", "mechanisms that are offered, and `other`"}
 	refused := []Label{{"resource", "Kafka's resource types: TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID, USER; and REQUEST"}, {"operation", "Kafka's operations, 13; and DISPATCH"}, {"front_end", "kafka, http, console"}}
 	quotaKind := Label{"kind", "produce, fetch, request, mutation, connection"}
@@ -19,7 +19,7 @@ func clientSections() []Section {
 			{"firnlog_authentications_total", Counter, "Authentications of Kafka clients, by mechanism and outcome.", []Label{mechanism, {"outcome", "succeeded, failed"}}},
 		}},
 		{"HTTP clients", []Metric{
-			{"firnlog_http_requests_total", Counter, "Requests answered, by route and status.", []Label{route, {"method", "of the route; `other` for the path `none`"}, {"status", "HTTP statuses"}}},
+			{"firnlog_http_requests_total", Counter, "Requests answered, by route and status.", []Label{route, {"method", "of the route; `other` for the path `none`, and for what the console does not do"}, {"status", "HTTP statuses"}}},
 			{"firnlog_http_request_seconds", Histogram, "Time of a request, waiting for records included.", []Label{route}},
 			{"firnlog_http_request_bytes_total", Counter, "Bytes of requests' bodies.", []Label{route}},
 			{"firnlog_http_response_bytes_total", Counter, "Bytes of answers' bodies.", []Label{route}},

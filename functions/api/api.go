@@ -47,6 +47,7 @@ const fetchBytesMax = 3 << 20
 // New makes an API.
 func New(e *invoke.Environment, offer Offer, log *slog.Logger) *API {
 	settings := rest.DefaultSettings()
+	settings.SameSite = false // where nobody is asked here, the platform says which sites may (CORS)
 	settings.BodyBytesMax, settings.FetchBytesMax = 6<<20, fetchBytesMax
 	backend := rest.Backend{
 		Topics: e.Stream, Appender: e.Ingest, Reader: e.Reader, Cluster: nobody{}, Producers: e.Producers, Admin: e.Admin,
