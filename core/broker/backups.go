@@ -3,12 +3,14 @@ package broker
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/firnlog/firnlog/core/backup"
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/objectstore"
 )
 
@@ -41,7 +43,7 @@ func (b *Broker) look(ctx context.Context) error {
 }
 
 // mayBegin says whether a new cluster may begin in an etcd that has none: not where the bucket holds one's objects. Its etcd was
-// lost then, or is another than the one that was named.
+// lost then, or is another than the one that was named. Of two that begin at the same time the claim lets one.
 func (b *Broker) mayBegin(ctx context.Context) error {
 	if b.BeginAnew {
 		return nil
@@ -57,5 +59,10 @@ func (b *Broker) mayBegin(ctx context.Context) error {
 		return fmt.Errorf("%w: etcd holds nothing of cluster %q, but the object store has objects of one (%s). Is the right etcd named? To rebuild it from the object store: %s. "+
 			"To begin an empty cluster and leave these objects alone: --begin-anew", stream.ErrLost, b.Cluster, list[0].Key, b.HowToRestore)
 	}
-	return nil
+	err := sweep.Claim(ctx, b.Store, b.Cluster)
+	if errors.Is(err, sweep.ErrClaimed) {
+		return fmt.Errorf("%w: cluster %q cannot begin in this place of the object store: %w. Two clusters in one prefix would delete each other's objects: give each one of its own in --store. "+
+			"If the other one is gone, or never came to be, delete this object", stream.ErrLost, b.Cluster, err)
+	}
+	return err
 }

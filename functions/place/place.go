@@ -26,6 +26,7 @@ import (
 	"github.com/firnlog/firnlog/core/ledger"
 	"github.com/firnlog/firnlog/core/record"
 	"github.com/firnlog/firnlog/core/stream"
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/core/telemetry"
 	"github.com/firnlog/firnlog/core/topic"
 	"github.com/firnlog/firnlog/functions/emf"
@@ -129,12 +130,13 @@ func (p *Place) flushed(f ingest.Flush) {
 	}
 }
 
-// mayBegin refuses to begin a cluster where the object store has one's objects: its etcd is lost, or another one is named.
+// mayBegin refuses to begin a cluster where the object store has one's objects: its etcd is lost, or another one is named; or where
+// brokers have claimed it a moment ago. It claims nothing itself: what most functions may write is segments alone.
 func (p *Place) mayBegin(ctx context.Context, store objectstore.Store) error {
 	if p.Config.BeginAnew {
 		return nil
 	}
-	for _, prefix := range []string{backup.RootPrefix, ledger.SegmentPrefix, ledger.SettledPrefix} {
+	for _, prefix := range []string{backup.RootPrefix, ledger.SegmentPrefix, ledger.SettledPrefix, sweep.ClaimKey()} {
 		list, err := store.List(ctx, prefix, "", 1)
 		if err != nil {
 			return fmt.Errorf("look for objects of a cluster: %w", err)

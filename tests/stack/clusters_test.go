@@ -4,6 +4,7 @@ package stack_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/firnlog/firnlog/core/sweep"
 	"github.com/firnlog/firnlog/tests/stack/harness"
 )
 
@@ -100,4 +102,48 @@ func TestClusters_ASecondOneDoesNotBeginInThePrefixOfAnother(t *testing.T) {
 		t.Errorf("it ended with %d:\n%s", code, b.Output())
 	}
 	tr.check()
+}
+
+// Both look for objects before either has written any: the claim decides (core/sweep, Claim). With etcds of their own, as by a
+// configuration that was copied, they have nothing in common but the prefix.
+func TestClusters_OfTwoThatBeginInOnePrefixAtTheSameTimeOneDoes(t *testing.T) {
+	world := harness.NewCluster(t, harness.Options{})
+	other := harness.NewEtcd(t)
+	world.Etcd.Up()
+	other.Up()
+	brokers := map[string]*harness.Broker{}
+	for name, etcd := range map[string]*harness.Etcd{"one": world.Etcd, "two": other} {
+		brokers[name] = harness.NewBroker(t, name, world.MinIO.Environ(), "broker", "--cluster", name, "--store", "s3://firnlog/same?create=true&endpoint=http://"+world.MinIO.Endpoint, "--etcd", etcd.Endpoint, "--linger", "10ms")
+	}
+	for _, b := range brokers {
+		b.Start()
+	}
+	var refused, serves *harness.Broker
+	harness.Await(t, time.Minute, "one of the two ends", func() error {
+		for name, b := range brokers {
+			if b.Ended() {
+				refused, serves = b, brokers[map[string]string{"one": "two", "two": "one"}[name]]
+				return nil
+			}
+		}
+		return errors.New("both run")
+	})
+	if out := refused.Output(); !strings.Contains(out, "began here, or is about to") && !strings.Contains(out, "has objects of one") {
+		t.Errorf("%s does not say why it has ended: %s", refused.Name, out)
+	}
+	serves.AwaitReady()
+	seeds := []string{serves.Kafka}
+	createTopic(t, seeds, 1, nil, "t")
+	p := newClient(t, seeds, kgo.DefaultProduceTopic("t"))
+	if err := p.ProduceSync(within(t, time.Minute), kgo.StringRecord("x")).FirstErr(); err != nil || serves.Ended() {
+		t.Errorf("%s does not serve: %v", serves.Name, err)
+	}
+	refused.Start() // as whoever supervises it would
+	if code := refused.Wait(time.Minute); code == 0 || serves.Ended() {
+		t.Errorf("started again it ends with %d", code)
+	}
+	code, out := harness.Tools(t, world.MinIO.Environ(), "fsck", "--cluster", serves.Name, "--store", "s3://firnlog/same?endpoint=http://"+world.MinIO.Endpoint, "--etcd", map[string]string{"one": world.Etcd.Endpoint, "two": other.Endpoint}[serves.Name])
+	if code != 0 || strings.Contains(out, sweep.ClaimKey()) {
+		t.Errorf("fsck: %d %s", code, out)
+	}
 }
