@@ -27,8 +27,8 @@
 //     of offsets that it replaces, so that one that lands late never undoes a newer one.
 //   - In a consumer group (KIP-848) a partition is given to a member only when no other member has it or has still to
 //     give it up. In a classic group the leader assigns, and the bytes are not looked into.
-//   - What a member is told of its assignment is what is stored: where the step stores nothing, the group's mod revision is read
-//     before (Effects.Confirm). Within an epoch a coordinator that is one no more would tell of the assignment before.
+//   - What a member is told of its generation and its assignment is what is stored: where the step stores nothing, the group's mod revision
+//     is read before (Effects.Confirm). A coordinator that is one no more would tell of the one before, and the member would go back.
 //   - Heartbeats store nothing: sessions live in the coordinator's memory, and begin anew with a new one.
 //
 // # Members that nobody holds

@@ -196,6 +196,7 @@ func (m *Machine) rejoin(now time.Time, t Ticket, r *JoinRequest, member *Member
 	current := m.Current()
 	if same && (current == Completing || current == Stable && member.ID != m.Leader) {
 		m.heard(now, member)
+		m.effects.Confirm = true
 		m.replyJoin(t, m.joined(member))
 		return
 	}

@@ -50,7 +50,7 @@ type Ticket uint64
 // Effects are what a step asks for. Replies may go only after what Store asks for is done.
 type Effects struct {
 	Store bool
-	// Confirm: a reply tells an assignment that this step does not store, and that may change within an epoch. So before it
+	// Confirm: a reply tells a generation or an assignment that this step does not store. So before it
 	// goes it must be sure that no other coordinator has changed the group.
 	Confirm bool
 	Replies []Reply

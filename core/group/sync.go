@@ -76,6 +76,7 @@ func (m *Machine) sync(now time.Time, t Ticket, r *SyncRequest) error {
 	case Stable:
 		member.syncBy = time.Time{} // the leader was faster
 		m.heard(now, member)
+		m.effects.Confirm = true
 		m.replySync(t, m.synced(member))
 	default:
 		return ErrUnknownMember
