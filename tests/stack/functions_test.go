@@ -22,9 +22,11 @@ import (
 type functions struct {
 	*testing.T
 	*lambda.Service
+	logs string // folder of what they print
 }
 
-func startFunctions(t *testing.T, c *harness.Cluster, concurrency int) *functions {
+// startFunctions starts them with these settings beside the usual ones.
+func startFunctions(t *testing.T, c *harness.Cluster, concurrency int, settings ...string) *functions {
 	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", dir,
@@ -32,11 +34,12 @@ func startFunctions(t *testing.T, c *harness.Cluster, concurrency int) *function
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build functions: %v\n%s", err, out)
 	}
-	f := &functions{T: t, Service: lambda.New()}
+	f := &functions{T: t, Service: lambda.New(), logs: t.TempDir()}
 	t.Cleanup(f.Close)
 	env := append(slices.Clone(c.MinIO.Environ()), "FIRNLOG_STORE=s3://firnlog/stack?create=false&endpoint=http://"+c.MinIO.Endpoint, "FIRNLOG_ETCD="+c.Etcd.Endpoint, "FIRNLOG_TOPIC=t")
+	env = append(env, settings...)
 	for _, name := range []string{"producer", "consumer", "admin"} {
-		log := filepath.Join(t.TempDir(), name+".log")
+		log := filepath.Join(f.logs, name+".log")
 		f.Add(lambda.Settings{Name: name, Bootstrap: filepath.Join(dir, name), Env: env, Timeout: 30 * time.Second, Concurrency: concurrency, LogFile: log})
 	}
 	return f
