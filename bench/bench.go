@@ -15,6 +15,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Work is the load of one run.
@@ -28,6 +29,8 @@ type Work struct {
 	Linger     time.Duration // negative: as the client does by default
 	Plain      bool          // without idempotence
 	Rate       int           // records a second over all clients; 0: as fast as they are taken
+	// Versions that the client uses at most, for a broker that hangs up on newer ones instead of answering; nil: the client's own.
+	Versions *kversion.Versions
 
 	made bool // the topic
 }
@@ -99,6 +102,9 @@ func (w *Work) RemoveTopic(ctx context.Context) error {
 // client connects with what the work says and the given options.
 func (w *Work) client(options ...kgo.Opt) (*kgo.Client, error) {
 	options = append(options, kgo.SeedBrokers(w.Kafka...), kgo.ClientID("firnlog-bench"))
+	if w.Versions != nil {
+		options = append(options, kgo.MaxVersions(w.Versions))
+	}
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", w.Kafka, err)

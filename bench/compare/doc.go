@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kversion"
+
 	"github.com/firnlog/firnlog/bench"
 )
 
@@ -17,6 +19,8 @@ type Contender struct {
 	Note    string // how it was started
 	Kafka   string // HOST:PORT
 	Watched bench.Watched
+	// Versions that clients use at most; nil: their own.
+	Versions *kversion.Versions
 
 	Idle    int64   // bytes of memory before any load
 	Speed   float64 // bytes a second, as the warm-up found

@@ -22,7 +22,7 @@ const (
 func (t Task) name() string { return fmt.Sprintf("%s, %d partitions", t.Workload, t.Partitions) }
 
 func (c *Contender) work(topic string, partitions int, size int64) *bench.Work {
-	return &bench.Work{Kafka: []string{c.Kafka}, Topic: topic, Partitions: partitions, Bytes: size, ValueBytes: valueBytes, Clients: clients, Linger: -1}
+	return &bench.Work{Kafka: []string{c.Kafka}, Topic: topic, Partitions: partitions, Bytes: size, ValueBytes: valueBytes, Clients: clients, Linger: -1, Versions: c.Versions}
 }
 
 // WarmUp writes and reads until compilers and caches have seen everything once, and finds out how many bytes a task may have.

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
 	"github.com/firnlog/firnlog/bench"
 	"github.com/firnlog/firnlog/objectstore/minio"
 	"github.com/firnlog/firnlog/objectstore/storetest/servers"
@@ -54,6 +57,15 @@ func tansu(t *testing.T, server *servers.Server) (c *Contender, why string) {
 	})
 	return &Contender{
 		Name: onTansu, Kafka: kafka, Watched: bench.Watched{PIDs: []int{p.Pid()}},
-		Note: "version 0.6.0 with its dynostore engine, on a bucket of the same MinIO",
+		Note:     "version 0.6.0 with its dynostore engine, on a bucket of the same MinIO; clients ask it for ApiVersions of version 4 at most",
+		Versions: tansuVersions(),
 	}, ""
+}
+
+// tansuVersions are the client's own but for ApiVersions: on version 5, which has two more fields, Tansu 0.6.0 ends the connection
+// ("failed to fill whole buffer") instead of answering with the versions it knows.
+func tansuVersions() *kversion.Versions {
+	v := kversion.Stable()
+	v.SetMaxKeyVersion(kmsg.ApiVersions.Int16(), 4)
+	return v
 }
