@@ -62,11 +62,15 @@ func TestJava_EachMechanism(t *testing.T) {
 	refused(t, g.sasl, g.java(t, "PLAIN", plainLogin("nobody", "pw-alice")), "SaslAuthenticationException")
 	refused(t, g.mutual, g.java(t, "PLAIN", plainLogin("alice", "pw-alice")), "Exception")
 
-	g.certificate("bob")
-	mutual := apachekafka.File(t, "client.properties", strings.Join([]string{
-		"security.protocol=SSL", "ssl.truststore.type=PEM", "ssl.truststore.location=" + g.path("ca.pem"), "ssl.keystore.type=PEM", "ssl.keystore.location=" + g.path("bob.both"),
-	}, "\n"))
-	roundTrip(t, g.mutual, mutual, "mutual")
+	mutual := func(signed *keys) string {
+		signed.certificate("bob")
+		return apachekafka.File(t, "client.properties", strings.Join([]string{
+			"security.protocol=SSL", "ssl.truststore.type=PEM", "ssl.truststore.location=" + g.path("ca.pem"), "ssl.keystore.type=PEM", "ssl.keystore.location=" + signed.path("bob.both"),
+			"request.timeout.ms=15000", "default.api.timeout.ms=20000",
+		}, "\n"))
+	}
+	roundTrip(t, g.mutual, mutual(g.keys), "mutual")
+	refused(t, g.mutual, mutual(newKeys(t)), "SslAuthenticationException")
 
 	apachekafka.Run(t, nil, apachekafka.Configs, "--bootstrap-server", g.sasl, "--command-config", root, "--alter", "--entity-type", "users", "--entity-name", "alice", "--delete-config", "SCRAM-SHA-256,SCRAM-SHA-512").Must(t)
 	refused(t, g.sasl, g.java(t, "SCRAM-SHA-256", scramLogin("alice", "pw-alice")), "SaslAuthenticationException")
@@ -82,6 +86,7 @@ func TestJava_Tokens(t *testing.T) {
 	}
 	roundTrip(t, g.sasl, oauth(g.token("good.jwt", "firnlog", time.Hour)), "oauth")
 	refused(t, g.sasl, oauth(g.token("other.jwt", "another", time.Hour)), "SaslAuthenticationException")
+	refused(t, g.sasl, oauth(g.token("expired.jwt", "firnlog", -time.Minute)), "SaslAuthenticationException")
 }
 
 func TestLibrdkafka_EachMechanism(t *testing.T) {
