@@ -14,6 +14,7 @@
 //     iteration count and two keys for each mechanism (RFC 5802).
 //   - A user that does not exist costs the same work and gets the same messages as one whose password is wrong.
 //   - What is known here of users is as of the last change that came by the watch: no request before authentication reaches etcd.
+//     (A function, which cannot watch, reads users when a password comes and its view is some seconds old.)
 //   - A session lives as long as the credential it was opened with.
 //
 // Owns: identities. Does not own: what they may do (an Authorizer), connections and frames (core/wire, core/rest).

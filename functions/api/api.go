@@ -2,8 +2,8 @@
 //
 // Each function offers some of the routes of core/rest. What none of them offers is said by 404: forks of topics, and GET /brokers.
 //
-// Owns: which routes a function has, and what a request needs of the log before it begins. Does not own: the routes themselves
-// (core/rest), and events (functions/gateway).
+// Owns: which routes a function has, what a request needs of the log before it begins, and that it is known who asks before that (door.go).
+// Does not own: the routes themselves (core/rest), who users are (core/auth), and events (functions/gateway).
 package api
 
 import (
