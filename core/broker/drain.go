@@ -12,7 +12,10 @@ import (
 //  1. Tell: the instance's key says that it drains, /readyz that it is not ready. Metadata and FindCoordinator of all instances stop to
 //     name it as they hear of it; groups are let go, and their members find the next coordinator. HTTP connections are closed as they
 //     fall idle. Whoever comes is served as before, for --drain.
-//  2. Steer: Kafka clients are sent away (wire, steer.go), until none has come for quietFor, or awayMax is over.
+//  2. Steer: Kafka clients are sent away (wire, steer.go), until none has come for quietFor, or awayMax is over. Producers first; when they
+//     have been answered, Metadata of all instances leaves this one out, and readers are sent away too. A client of franz-go that hears of
+//     that closes its connections; those that it does not close it takes for good until it needs them, after the restart, and then it
+//     waits for up to a second before it opens others.
 //  3. Close: requests in progress are finished, what was appended is flushed and acknowledged, all connections are closed (closeMax, flushMax).
 //  4. Leave: the lease is revoked, and with it the key goes.
 //
@@ -22,11 +25,14 @@ import (
 //
 // Without etcd nobody can be told: then it closes at once, and clients find the others as after a kill.
 const (
-	tellMax  = 400 * time.Millisecond
-	quietFor = 500 * time.Millisecond
-	awayMax  = time.Second
-	closeMax = 1500 * time.Millisecond // for requests in progress
-	flushMax = time.Second             // more, for what is on its way then
+	tellMax     = 400 * time.Millisecond
+	producedMax = 700 * time.Millisecond // for requests of producers: a linger, a PUT and a commit
+	hideMax     = 200 * time.Millisecond
+	heardIn     = 50 * time.Millisecond // by the watches of the others
+	quietFor    = 500 * time.Millisecond
+	awayMax     = time.Second
+	closeMax    = 1500 * time.Millisecond // for requests in progress
+	flushMax    = time.Second             // more, for what is on its way then
 )
 
 // servingUntilDrained gives a context for serving clients. It ends some time after ctx: when clients have gone elsewhere, and have been
@@ -65,10 +71,25 @@ func (b *Broker) sendAway(ctx context.Context) {
 	if pause.For(ctx, b.Drain) != nil || !b.instances.Others() {
 		return
 	}
+	b.sendProducersAway(ctx)
 	b.kafka.Steer()
 	away, cancel := context.WithTimeout(ctx, awayMax)
 	defer cancel()
 	b.kafka.AwaitQuiet(away, quietFor)
+}
+
+// sendProducersAway lets them go, then lets all instances forget the address of this one. If they do not hear of it, nothing is lost.
+func (b *Broker) sendProducersAway(ctx context.Context) {
+	answering, cancel := context.WithTimeout(ctx, producedMax)
+	defer cancel()
+	b.kafka.SteerProducers(answering)
+	telling, cancel := context.WithTimeout(ctx, hideMax)
+	defer cancel()
+	if err := b.instances.Hide(telling); err != nil {
+		b.Log.Warn("the others were not told to forget this instance", "error", err)
+		return
+	}
+	_ = pause.For(ctx, heardIn)
 }
 
 // join makes this instance known once it has read the log: clients that are sent here need not wait for that.

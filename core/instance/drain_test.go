@@ -55,3 +55,42 @@ func TestDrain_NobodyNamesItWhileAnotherOneServes(t *testing.T) {
 		}
 	})
 }
+
+func TestHide_ItsAddressIsLeftOutUntilItHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv := memory.New(memory.Settings{})
+		a, b := start(t, kv, 1, AnyNode).ready(t), start(t, kv, 2, AnyNode).ready(t)
+		shown := func(r *Registry) (nodes []int32) {
+			for _, in := range Shown(r.Everyone()) {
+				nodes = append(nodes, in.Node)
+			}
+			return nodes
+		}
+		if err := b.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := shown(a.Registry); !slices.Equal(got, []int32{0, 1}) {
+			t.Errorf("one drains: %v are shown, want both: clients still ask it", got)
+		}
+		if err := b.Hide(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, r := range []*Registry{a.Registry, b.Registry} {
+			if got := shown(r); !slices.Equal(got, []int32{0}) {
+				t.Errorf("one is hidden: node %d shows %v", r.Self(), got)
+			}
+			if len(r.Everyone()) != 2 {
+				t.Error("one is hidden: it is not known any more")
+			}
+		}
+		if err := a.Hide(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := shown(a.Registry); !slices.Equal(got, []int32{0, 1}) {
+			t.Errorf("both are hidden: %v are shown, want both rather than nobody", got)
+		}
+	})
+}

@@ -33,6 +33,17 @@ type Info struct {
 	FormatNewest int `json:"formatNewest,omitempty"`
 	// Draining: it is about to leave, and clients shall go elsewhere. It still serves those that come.
 	Draining bool `json:"draining,omitempty"`
+	// Hidden: it has nothing to do any more for clients that are told the truth, and closes their connections within seconds.
+	Hidden bool `json:"hidden,omitempty"`
+}
+
+// Shown are the instances whose addresses clients shall know; all of them where all are hidden.
+func Shown(everyone []Info) []Info {
+	hidden := func(in Info) bool { return in.Hidden }
+	if out := slices.DeleteFunc(slices.Clone(everyone), hidden); len(out) > 0 {
+		return out
+	}
+	return everyone
 }
 
 // Serving are the instances that do not drain; all of them where all do.

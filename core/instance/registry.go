@@ -179,7 +179,8 @@ func (r *Registry) claimWith(ctx context.Context, lease coordination.Lease) (Inf
 			return Info{}, err
 		}
 		self := r.Settings.Self
-		self.Node, self.Draining = node, r.draining()
+		self.Node = node
+		self.Draining, self.Hidden = r.leaving()
 		value, err := json.Marshal(self)
 		if err != nil {
 			return Info{}, fmt.Errorf("encode instance: %w", err)

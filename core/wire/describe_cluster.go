@@ -6,6 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/firnlog/firnlog/core/instance"
 )
 
 // DescribeCluster (key 60), versions 0-2.
@@ -29,7 +31,7 @@ func (s *Server) describeCluster(ctx context.Context, c *caller, req *kmsg.Descr
 	if req.IncludeClusterAuthorizedOperations {
 		resp.ClusterAuthorizedOperations = c.clusterOperations(ctx)
 	}
-	for _, in := range s.backend.Cluster.Everyone() {
+	for _, in := range instance.Shown(s.backend.Cluster.Everyone()) {
 		b := kmsg.NewDescribeClusterResponseBroker()
 		at := in.Endpoint(c.conn.listener)
 		b.NodeID, b.Host, b.Port, b.Rack = in.Node, at.Host, at.Port, optional(in.Zone)

@@ -108,7 +108,7 @@ const fetchWaitMax = 5 * time.Minute
 
 // read gives an answer for each partition wanted.
 func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wants []fetchWant, held *share) ([]fetchAnswer, error) {
-	if s.steered() {
+	if s.steered(&s.steering) {
 		return sendAway(len(wants)), nil
 	}
 	answers := make([]fetchAnswer, len(wants))
@@ -143,7 +143,7 @@ func (s *Server) read(ctx context.Context, c *caller, req *kmsg.FetchRequest, wa
 	results := s.backend.Reader.Fetch(s.events.Trace.Under(c.conn.poll, s.events.Trace.Here(ctx)), ask)
 	c.used.waited += time.Since(began)
 	if err := c.conn.poll.Err(); err != nil {
-		if s.steered() && ctx.Err() == nil {
+		if s.steered(&s.steering) && ctx.Err() == nil {
 			return sendAway(len(wants)), nil
 		}
 		return nil, errDraining // whatever it gave, it gave up: another instance answers

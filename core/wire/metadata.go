@@ -33,12 +33,14 @@ import (
 // listener shows the addresses that its own clients can reach. A topic made by this request is answered at once.
 //
 // An instance that drains leads nothing, but stays among the brokers: franz-go refreshes the two apart from each other, and a consumer
-// that still reads from a broker that it does not know the address of waits, up to 5 s, until it asks who leads.
+// that still reads from a broker that it does not know the address of waits, up to 5 s, until it asks who leads. It is left out from when
+// it sends its clients away: franz-go drops its connections to what it is not told of any more. Else it finds out that they were
+// closed when it needs them next, after the restart, and waits for up to a second before it opens others.
 func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = req.Version
 	live := s.backend.Cluster.Live()
-	for _, in := range s.backend.Cluster.Everyone() {
+	for _, in := range instance.Shown(s.backend.Cluster.Everyone()) {
 		b := kmsg.NewMetadataResponseBroker()
 		at := in.Endpoint(c.conn.listener)
 		b.NodeID, b.Host, b.Port, b.Rack = in.Node, at.Host, at.Port, optional(in.Zone)

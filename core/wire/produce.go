@@ -38,6 +38,7 @@ func (s *Server) produce(ctx context.Context, c *caller, msg kmsg.Request) (fini
 	}
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout(req.TimeoutMillis))
 	p := &produce{server: s, caller: c, req: req, cancel: cancel}
+	s.producing.Add(1) // before it is looked whether this server takes any
 	p.plan(ctx)
 	if len(p.in) > 0 {
 		began := time.Now()
@@ -96,7 +97,7 @@ func (p *produce) refusal(ctx context.Context) error {
 		return errOldProduce
 	case p.req.Acks < -1 || p.req.Acks > 1:
 		return fmt.Errorf("%w, not %d", errAcks, p.req.Acks)
-	case p.req.Acks != 0 && p.server.steered():
+	case p.req.Acks != 0 && p.server.steered(&p.server.refusing):
 		return errSteered
 	}
 	if id := text(p.req.TransactionID); id != "" {
@@ -165,6 +166,7 @@ func checkBatch(b []byte, version int16) error {
 // finish waits for the outcomes and answers.
 func (p *produce) finish(ctx context.Context) (kmsg.Response, error) {
 	defer p.cancel()
+	defer p.server.producing.Add(-1)
 	var outcomes []ingest.Outcome
 	if p.pending != nil {
 		outcomes = p.pending.Wait(ctx)

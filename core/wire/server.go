@@ -55,12 +55,14 @@ type Server struct {
 	strangers *semaphore.Weighted // connections that have not authenticated
 	add       func(context.Context, []ingest.Incoming) waiter
 
-	ctx      context.Context // ends when connections must go at once
-	stop     context.CancelFunc
-	draining chan struct{} // closed when no new request is taken
-	steering atomic.Bool   // clients are sent away (steer.go)
-	wanted   atomic.Int64  // when one last came with a Produce or Fetch, in nanoseconds, since Steer
-	live     sync.WaitGroup
+	ctx       context.Context // ends when connections must go at once
+	stop      context.CancelFunc
+	draining  chan struct{} // closed when no new request is taken
+	refusing  atomic.Bool   // of Produce: clients are sent away (steer.go)
+	steering  atomic.Bool   // of Fetch too
+	wanted    atomic.Int64  // when one last came with what is refused, in nanoseconds, since Steer
+	producing atomic.Int64  // Produce requests that are not answered
+	live      sync.WaitGroup
 
 	mu struct {
 		sync.Mutex

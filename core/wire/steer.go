@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,11 +13,16 @@ import (
 
 // A server that is about to be shut down sends its clients away first:
 //
-//	Steer      waits for new records end; every Produce and Fetch is answered NOT_LEADER_OR_FOLLOWER, which Java, librdkafka and
-//	           franz-go take as what it is in Kafka's own restarts: they ask for metadata, and send the same again to the leader
-//	           that it names. Nothing of a Produce that was answered so was handed on, so it cannot be there twice
-//	AwaitQuiet until they have gone
-//	Shutdown   closes what connections are left
+//	SteerProducers every Produce is answered NOT_LEADER_OR_FOLLOWER, which Java, librdkafka and franz-go take as what it is in
+//	               Kafka's own restarts: they ask for metadata, and send the same again to the leader that it names. Nothing of a
+//	               Produce that was answered so was handed on, so it cannot be there twice. It returns when those that were taken
+//	               have their outcomes
+//	Steer          waits for new records end, and every Fetch is answered so too
+//	AwaitQuiet     until they have gone
+//	Shutdown       closes what connections are left
+//
+// Between the first two this instance is taken out of Metadata. Clients that learn of that may drop their connections: so a producer
+// must have its answers before, or it sends again what is there.
 //
 // All other requests are served as before: Metadata must be. A connection's Produce requests are refused from one on and never again
 // taken, so that no batch overtakes another. Without acknowledgement there is nobody to tell; those are taken to the end.
@@ -27,10 +33,26 @@ import (
 // errSteered: clients shall go to another instance. Nothing was done.
 var errSteered = errors.New("this instance leaves: another one takes the partition")
 
-// Steer sends clients away from here on. Metadata must not name this instance any more.
-func (s *Server) Steer() {
-	s.steering.Store(true)
+// lookEvery is how often it is looked whether clients have gone.
+const lookEvery = 20 * time.Millisecond
+
+// SteerProducers refuses Produce from here on, and waits for those that were taken before, until ctx ends. Metadata must not name this
+// instance as a leader any more.
+func (s *Server) SteerProducers(ctx context.Context) {
 	s.wanted.Store(s.now().UnixNano())
+	s.refusing.Store(true)
+	for s.producing.Load() > 0 {
+		if pause.For(ctx, lookEvery) != nil {
+			return
+		}
+	}
+}
+
+// Steer sends readers away as well.
+func (s *Server) Steer() {
+	s.wanted.Store(s.now().UnixNano())
+	s.refusing.Store(true)
+	s.steering.Store(true)
 	s.mu.Lock()
 	var conns []*conn
 	for c := range s.mu.conns {
@@ -43,8 +65,8 @@ func (s *Server) Steer() {
 }
 
 // steered says that this Produce or Fetch is to be sent away, and notes that one came.
-func (s *Server) steered() bool {
-	if !s.steering.Load() {
+func (s *Server) steered(away *atomic.Bool) bool {
+	if !away.Load() {
 		return false
 	}
 	s.wanted.Store(s.now().UnixNano())
@@ -53,9 +75,8 @@ func (s *Server) steered() bool {
 
 // AwaitQuiet returns once no client has come with a Produce or Fetch for so long, or no connection is left, or ctx ends.
 func (s *Server) AwaitQuiet(ctx context.Context, quiet time.Duration) {
-	const look = 20 * time.Millisecond
 	for s.Connections() > 0 && s.now().Sub(time.Unix(0, s.wanted.Load())) < quiet {
-		if pause.For(ctx, look) != nil {
+		if pause.For(ctx, lookEvery) != nil {
 			return
 		}
 	}

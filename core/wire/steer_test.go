@@ -56,6 +56,58 @@ func TestSteer_AnswersWhoWaitsAndSendsProduceAndFetchAway(t *testing.T) {
 	}
 }
 
+func TestSteerProducers_WaitsForThoseThatWereTakenAndLetsReadersBe(t *testing.T) {
+	b := newBench(t)
+	b.topic(t, "a", 1)
+	b.topic(t, "quiet", 1)
+	waiting, busy, other := b.dial(t), b.dial(t), b.dial(t)
+	b.logs.gate = make(chan struct{})
+	taken := produceOf(9, 1, "a", [16]byte{}, map[int32][]byte{0: batchOf(1, 5)})
+	busy.send(taken)
+	waiting.send(fetchOf(11, "quiet", [16]byte{}, 0, 300_000))
+	for b.logs.added() == 0 || b.logs.polls() == 0 {
+		runtime.Gosched()
+	}
+	steered := make(chan struct{})
+	go func() {
+		b.SteerProducers(t.Context())
+		close(steered)
+	}()
+	refused := produceOf(9, 1, "a", [16]byte{}, map[int32][]byte{0: batchOf(1, 5)})
+	for !b.refusing.Load() {
+		runtime.Gosched()
+	}
+	if got := ask[*kmsg.ProduceResponse](other, refused).Topics[0].Partitions[0].ErrorCode; got != kerr.NotLeaderForPartition.Code {
+		t.Errorf("a new Produce was told %d", got)
+	}
+	select {
+	case <-steered:
+		t.Error("it did not wait for a Produce that was taken")
+	default:
+	}
+	if got := fetchCode(ask[*kmsg.FetchResponse](other, fetchOf(11, "a", [16]byte{}, 0, 0))); got != 0 {
+		t.Errorf("a reader was told %d", got)
+	}
+	close(b.logs.gate)
+	if _, resp := busy.receive(taken); resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Error("the Produce from before was not finished")
+	}
+	<-steered
+}
+
+func TestMetadata_LeavesOutWhoIsHidden(t *testing.T) {
+	b := newBench(t)
+	leaves := node(2, "")
+	leaves.Draining, leaves.Hidden = true, true
+	b.cluster.set(node(1, ""), leaves, node(3, ""))
+	if got := ask[*kmsg.MetadataResponse](b.dial(t), metadataAll()); len(got.Brokers) != 2 {
+		t.Errorf("Metadata names %d brokers, want the two that are not hidden", len(got.Brokers))
+	}
+	if got := ask[*kmsg.DescribeClusterResponse](b.dial(t), kmsg.NewPtrDescribeClusterRequest()); len(got.Brokers) != 2 {
+		t.Errorf("DescribeCluster names %d brokers, want the two that are not hidden", len(got.Brokers))
+	}
+}
+
 func (c *client) receiveAfter(req kmsg.Request) (int32, kmsg.Response) {
 	c.t.Helper()
 	c.send(req)

@@ -233,5 +233,8 @@ func TestRolling_RestartOfThreeBrokersIsNotNoticed(t *testing.T) {
 	if added := at(during.produced, 1) - at(before.produced, 0.99); added > addedMax {
 		t.Errorf("a restart added %v to a produce request, want at most %v", added, addedMax)
 	}
+	if added := at(during.delivered, 1) - at(before.delivered, 0.99); added > addedMax {
+		t.Errorf("a restart added %v until a record was read, want at most %v", added, addedMax)
+	}
 	s.end()
 }
