@@ -205,7 +205,7 @@ func (c *Coordinator) load(ctx context.Context, g *cell) error {
 	}
 	state.Coordinator = Coordinates{Node: c.Cluster.Self(), Epoch: state.Coordinator.Epoch + 1}
 	g.machine = NewMachine(state, c.Limits, c.Now())
-	if err := c.store(ctx, g); err != nil {
+	if err := c.commitWithin(ctx, g, nil, coordination.PutKey(key, g.machine.encode())); err != nil {
 		return err
 	}
 	g.offsets, err = c.readOffsets(ctx, g.name)
@@ -240,6 +240,11 @@ func (c *Coordinator) confirm(ctx context.Context, g *cell) error {
 func (c *Coordinator) commit(ctx context.Context, g *cell, more []coordination.Guard, changes ...coordination.Change) error {
 	ctx, cancel := c.io(ctx)
 	defer cancel()
+	return c.commitWithin(ctx, g, more, changes...)
+}
+
+// commitWithin is commit for who has asked etcd for something already: ctx is of io.
+func (c *Coordinator) commitWithin(ctx context.Context, g *cell, more []coordination.Guard, changes ...coordination.Change) error {
 	guards, err := c.guards(g)
 	if err != nil {
 		return err

@@ -76,23 +76,33 @@ func decodePending(item coordination.Item) (map[string]*topicOffsets, error) {
 	return out, nil
 }
 
+// pendingTimeout is how long the offsets of a transaction are tried to be written. Who waits is told to try again then, or at the end of
+// what etcd was asked for last: after twice as long at most. Without it, the tries for a turn, to read the group, to read the
+// transaction and to write came to a minute and more while etcd did not answer, which is all the patience that Java's producer has.
+const pendingTimeout = ioTimeout
+
 // CommitPending takes offsets that the end of a transaction will commit.
 func (c *Coordinator) CommitPending(ctx context.Context, name string, r PendingRequest) error {
 	var err error
 	arrived := time.Now()
-	for range triesMax {
+	ctx, cancel := context.WithTimeout(ctx, pendingTimeout)
+	defer cancel()
+	for try := 0; try < triesMax && (try == 0 || ctx.Err() == nil); try++ {
 		var g *cell
 		if g, err = c.enter(ctx, name); err != nil {
 			return err
 		}
-		if err = g.machine.checkPending(r.CommitCheck); err != nil {
+		if err = g.machine.checkPending(r.CommitCheck); err == nil && ctx.Err() != nil {
+			err = fmt.Errorf("%w: group %q was read too late", ErrUnavailable, name)
+		}
+		if err != nil {
 			_ = c.leave(ctx, g)
 			return err
 		}
 		if member := g.machine.Members[r.MemberID]; member != nil {
 			g.machine.heard(c.Now(), member)
 		}
-		for range triesMax { // what has changed may be the transaction, not the group
+		for again := 0; again < triesMax && (again == 0 || ctx.Err() == nil); again++ { // what has changed may be the transaction, not the group
 			if err = c.tryPending(ctx, g, r, arrived); !errors.Is(err, ErrNotCoordinator) {
 				break
 			}
@@ -122,6 +132,8 @@ func (m *Machine) checkPending(r CommitCheck) error {
 }
 
 func (c *Coordinator) tryPending(ctx context.Context, g *cell, r PendingRequest, arrived time.Time) error {
+	ctx, cancel := c.io(ctx)
+	defer cancel()
 	guards, changes, err := r.Join(ctx)
 	if err != nil {
 		return err
@@ -158,7 +170,7 @@ func (c *Coordinator) tryPending(ctx context.Context, g *cell, r PendingRequest,
 	if g.mod == 0 {
 		changes = append(changes, coordination.PutKey(c.Keys.Group(g.name), g.machine.encode()))
 	}
-	return c.commit(ctx, g, guards, changes...)
+	return c.commitWithin(ctx, g, guards, changes...)
 }
 
 // SettlePending gives what the end of a transaction compares and changes for one of its groups. A group that

@@ -68,3 +68,41 @@ func TestPending_OffsetsThatCannotAskForLongAreNotTakenIntoTheNextTransaction(t 
 		}
 	})
 }
+
+// Java's producer waits for a minute in all: who gets no answer while etcd gives none must be told, soon, to try again, also behind others.
+func TestPending_WhileEtcdDoesNotAnswerEveryoneIsToldSoon(t *testing.T) {
+	inHall(t, func(h *hall) {
+		d := h.idle(0)
+		r := PendingRequest{
+			CommitCheck: CommitCheck{Generation: -1}, Transaction: "x",
+			Topics: []CommitTopic{{Name: "a", ID: h.AllTopics()[0].ID, Partitions: map[int32]Committed{0: {Offset: record.Offset(5)}}}},
+			Join: func(ctx context.Context) ([]coordination.Guard, []coordination.Change, error) {
+				if _, err := h.fault.Get(ctx, h.keys.Transaction("x")); err != nil {
+					return nil, nil, errors.Join(ErrUnavailable, err)
+				}
+				return nil, nil, nil
+			},
+		}
+		if err := d.CommitPending(h.Context(), "g", r); err != nil {
+			t.Fatal(err)
+		}
+		h.breaks(func(coordination.Op, string) coordination.Decision { return coordination.Decision{Delay: 20 * time.Second} })
+		began := time.Now()
+		told := make(chan error)
+		for range 4 {
+			go func() { told <- d.CommitPending(h.Context(), "g", r) }()
+		}
+		for range 4 {
+			if err := <-told; !errors.Is(err, ErrUnavailable) {
+				t.Errorf("told %v, want %v", err, ErrUnavailable)
+			}
+			if took := time.Since(began); took > 2*pendingTimeout {
+				t.Errorf("told after %v, want %v at most", took, 2*pendingTimeout)
+			}
+		}
+		h.breaks(nil)
+		if err := d.CommitPending(h.Context(), "g", r); err != nil {
+			t.Errorf("once etcd answers: %v", err)
+		}
+	})
+}
