@@ -103,22 +103,22 @@ func (j *Judge) begins(p *partitionLog, to record.Offset) {
 		return
 	}
 	j.counts.Retained++
-	if s := p.tooEarly(max(before, p.asked), to, policy.Topic, now); s != nil {
+	if s := p.tooEarly(max(before, p.asked), to, policy, now); s != nil {
 		j.bad("retained too little", p.name, "log start from %d to %d at %d: uid %d at %d is younger than that, and %d bytes follow; configs %v", before, to, now.UnixMilli(), s.UID, s.base,
-			p.bytesFrom(s.base+record.Offset(s.Records)), policy.Configs)
+			p.bytesFrom(s.base+record.Offset(s.Records), policy.compacted), policy.Configs)
 	}
 }
 
 // tooEarly finds a batch that neither retention.ms nor retention.bytes lets go. What expires is an object as a whole, with its newest
 // timestamp: so each of its batches has expired by then.
-func (p *partitionLog) tooEarly(from, to record.Offset, t *ledger.Topic, now time.Time) *Sent {
-	age, timed := topic.RetentionTime(t)
-	size, sized := topic.RetentionSize(t)
+func (p *partitionLog) tooEarly(from, to record.Offset, t *policies, now time.Time) *Sent {
+	age, timed := topic.RetentionTime(t.Topic)
+	size, sized := topic.RetentionSize(t.Topic)
 	for _, s := range p.batches[p.from(from):p.from(to)] {
 		switch {
 		case s.isMarker(), s.isGone():
 		case timed && now.UnixMilli()-s.UID > age.Milliseconds():
-		case sized && p.bytesFrom(s.base+record.Offset(s.Records)) >= size:
+		case sized && p.bytesFrom(s.base+record.Offset(s.Records), t.compacted) >= size:
 		default:
 			return s
 		}
@@ -126,10 +126,16 @@ func (p *partitionLog) tooEarly(from, to record.Offset, t *ledger.Topic, now tim
 	return nil
 }
 
-// bytesFrom is how much was appended from an offset on.
-func (p *partitionLog) bytesFrom(at record.Offset) (n int64) {
+// rewrittenMax is by how much a record may have grown where log compaction has rewritten its batch: with a delete horizon, timestamps are
+// counted from that, and are longer.
+const rewrittenMax = 10
+
+// bytesFrom is how much there may be from an offset on: what was appended, and what rewriting may have added.
+func (p *partitionLog) bytesFrom(at record.Offset, rewritten bool) (n int64) {
 	for _, s := range p.batches[p.from(at):] {
-		n += s.bytes
+		if n += s.bytes; rewritten {
+			n += rewrittenMax * int64(s.Records)
+		}
 	}
 	return n
 }
