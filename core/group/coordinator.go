@@ -47,9 +47,10 @@ type Coordinator struct {
 	Settings
 	mu struct {
 		sync.Mutex
-		groups  map[string]*cell
-		cold    map[string]map[string]*topicOffsets // of groups that are not in memory, by group and topic; replaced, never changed
-		catalog *Catalog
+		groups    map[string]*cell
+		farewells map[farewell]time.Time              // of members that left when it could not be stored: until when it is repeated
+		cold      map[string]map[string]*topicOffsets // of groups that are not in memory, by group and topic; replaced, never changed
+		catalog   *Catalog
 		// catalogAt is when the catalog was compared with the view.
 		catalogAt time.Time
 		wakeAt    time.Time // when Run looks again; zero: it does not sleep now
@@ -61,7 +62,7 @@ type Coordinator struct {
 // New makes a Coordinator.
 func New(s Settings) *Coordinator {
 	c := &Coordinator{Settings: s, wake: make(chan struct{}, 1)}
-	c.mu.groups = map[string]*cell{}
+	c.mu.groups, c.mu.farewells = map[string]*cell{}, map[farewell]time.Time{}
 	c.mu.catalog = NewCatalog(nil)
 	return c
 }
@@ -242,7 +243,9 @@ func (c *Coordinator) ConsumerHeartbeat(ctx context.Context, name string, r Cons
 	var res ConsumerResult
 	var out error
 	err := c.step(ctx, name, func(g *cell, now time.Time, topics *Catalog) { res, out = g.machine.ConsumerHeartbeat(now, r, topics) })
-	return res, first(err, out)
+	err = first(err, out)
+	c.noteFarewell(name, &r, err)
+	return res, err
 }
 
 // lookFor makes sure that topics that were just made are known where a member joins: it would have to wait for its next heartbeat

@@ -86,7 +86,9 @@ func TestPending_WhileEtcdDoesNotAnswerEveryoneIsToldSoon(t *testing.T) {
 		if err := d.CommitPending(h.Context(), "g", r); err != nil {
 			t.Fatal(err)
 		}
-		h.breaks(func(coordination.Op, string) coordination.Decision { return coordination.Decision{Delay: 20 * time.Second} })
+		h.breaks(func(coordination.Op, string) coordination.Decision {
+			return coordination.Decision{Delay: 20 * time.Second}
+		})
 		began := time.Now()
 		told := make(chan error)
 		for range 4 {

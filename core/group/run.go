@@ -51,6 +51,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 			verified = now
 			work.Go(func() {
 				c.verify(ctx)
+				c.repeatFarewells(ctx, now)
 				verifying <- struct{}{}
 			})
 		default: // the last one still runs
