@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/firnlog/firnlog/core/ledger"
@@ -63,7 +64,7 @@ func (w *world) expired(ctx context.Context) {
 	if w.Aging == (Aging{}) {
 		return
 	}
-	slack := 10*w.Aging.Every + w.Lag + 10*time.Second
+	slack := 10*w.Aging.Every + w.Lag + 10*time.Second + w.behind()
 	if w.until(ctx, func() bool { return w.judge.Overdue(slack) == "" }) {
 		w.judge.NothingOverdue(slack)
 	}
@@ -73,6 +74,17 @@ func (w *world) expired(ctx context.Context) {
 		}
 	}
 	w.judge.NothingWalking()
+}
+
+// behind is how far the clocks of all who do such work are behind: what has expired by others' clocks has not by theirs.
+func (w *world) behind() time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, in := range w.all() {
+		if in.number < w.Settlers {
+			least = min(least, max(0, -time.Duration(in.skew.Load())))
+		}
+	}
+	return least
 }
 
 // until waits for what clocks that jumped may have put off: the stamp moves at half the speed of time at least, and an id may
