@@ -7,6 +7,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type Work struct {
 	Rate       int           // records a second over all clients; 0: as fast as they are taken
 	// Versions that the client uses at most, for a broker that hangs up on newer ones instead of answering; nil: the client's own.
 	Versions *kversion.Versions
+	Config   map[string]string // of the topic
+	ClientID string            // "": firnlog-bench
 
 	made bool // the topic
 }
@@ -52,7 +55,7 @@ func (w *Work) MakeTopic(ctx context.Context) error {
 		return fmt.Errorf("no broker answers at %v: %w", w.Kafka, err)
 	}
 	admin := kadm.NewClient(client)
-	made, err := admin.CreateTopic(ctx, int32(w.Partitions), 1, nil, w.Topic) //nolint:gosec // a count from the command line
+	made, err := admin.CreateTopic(ctx, int32(w.Partitions), 1, w.config(), w.Topic) //nolint:gosec // a count from the command line
 	if err != nil {
 		return fmt.Errorf("create topic %q: %w", w.Topic, err)
 	}
@@ -71,6 +74,14 @@ func (w *Work) MakeTopic(ctx context.Context) error {
 			return fmt.Errorf("await topic %q: %w", w.Topic, ctx.Err())
 		}
 	}
+}
+
+func (w *Work) config() map[string]*string {
+	out := map[string]*string{}
+	for name, value := range w.Config {
+		out[name] = &value
+	}
+	return out
 }
 
 // reach asks for an answer soon: everything else is tried until ctx ends.
@@ -101,7 +112,7 @@ func (w *Work) RemoveTopic(ctx context.Context) error {
 
 // client connects with what the work says and the given options.
 func (w *Work) client(options ...kgo.Opt) (*kgo.Client, error) {
-	options = append(options, kgo.SeedBrokers(w.Kafka...), kgo.ClientID("firnlog-bench"))
+	options = append(options, kgo.SeedBrokers(w.Kafka...), kgo.ClientID(cmp.Or(w.ClientID, "firnlog-bench")))
 	if w.Versions != nil {
 		options = append(options, kgo.MaxVersions(w.Versions))
 	}

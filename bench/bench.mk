@@ -23,3 +23,8 @@ GUARD_PACKAGES := ./core/record ./core/segment ./core/ledger ./core/ingest ./cor
 bench-guard: ## hot paths beside the commit before, in turns: fails at 1.3 times the time or one more allocation (GUARD_BASE=commit)
 	@base=$$(mktemp -d) && trap "git worktree remove --force $$base" EXIT && git worktree add -q --detach $$base $(GUARD_BASE) && \
 		go run ./bench/guard --base $$base --bench '^Benchmark(Hot.*|Validate)$$' $(GUARD_PACKAGES)
+
+.PHONY: figures-goals
+figures-goals: stack-tools ## goals beside what is measured: work beside bare PUTs, latency on models of S3, memory, 1,000 partitions, dollars (6 minutes; on a quiet machine)
+	go build -trimpath -o bin/firnlog ./cmd/firnlog
+	FIRNLOG_TOOLS=$(TOOLS) go test -tags stack -count=1 -timeout 20m -v -run 'TestGoals$$' ./bench/goals -args -size=1024 -rounds=3 -seconds=30 -idle=1m | grep -v '^=== '; exit $${PIPESTATUS[0]}

@@ -98,6 +98,14 @@ func (s *Server) Environ() []string {
 	}
 }
 
+// Pid is the process's id; 0 while it does not run.
+func (s *Server) Pid() int {
+	if s.process == nil {
+		return 0
+	}
+	return s.process.Process.Pid
+}
+
 // Kill ends the server at once, as kill -9 does. Its data and its port stay its own.
 func (s *Server) Kill() {
 	if s.process == nil {
