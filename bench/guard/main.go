@@ -26,6 +26,7 @@ type sample struct{ nanoseconds, allocations float64 }
 func main() {
 	base := flag.String("base", "", "folder of the tree to compare with")
 	rounds := flag.Int("rounds", 5, "turns of each tree")
+	again := flag.Int("again", 10, "more turns at most for packages that look slower: what the machine did passes, what the code does stays")
 	slower := flag.Float64("slower", 1.3, "ratio of time that fails")
 	pattern := flag.String("bench", "^BenchmarkHot", "benchmarks to run")
 	flag.Parse()
@@ -34,13 +35,26 @@ func main() {
 		os.Exit(2)
 	}
 	before, after := map[string]sample{}, map[string]sample{}
-	for round := range *rounds {
-		for dir, all := range map[string]map[string]sample{*base: before, ".": after} { // in either order
-			if err := run(dir, *pattern, flag.Args(), all, round == 0); err != nil {
+	turn := func(packages []string, first bool) {
+		for _, tree := range []struct {
+			dir string
+			all map[string]sample
+		}{{*base, before}, {".", after}} {
+			if err := run(tree.dir, *pattern, packages, tree.all, first); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(2)
 			}
 		}
+	}
+	for round := range *rounds {
+		turn(flag.Args(), round == 0)
+	}
+	for range *again {
+		packages := suspects(before, after, *slower)
+		if len(packages) == 0 {
+			break
+		}
+		turn(packages, false)
 	}
 	if !compare(os.Stdout, before, after, *slower) {
 		os.Exit(1)
@@ -90,6 +104,18 @@ func read(out []byte, name string, all map[string]sample) {
 		allocations, _ := strconv.ParseFloat(string(m[3]), 64)
 		all[key] = sample{min(s.nanoseconds, ns), min(s.allocations, allocations)}
 	}
+}
+
+// suspects are the packages with a benchmark that has become slower by its least times so far.
+func suspects(before, after map[string]sample, slower float64) (packages []string) {
+	for name, a := range after {
+		if b, ok := before[name]; ok && a.nanoseconds > slower*b.nanoseconds {
+			p, _, _ := strings.Cut(name, " ")
+			packages = append(packages, "./"+p)
+		}
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages)
 }
 
 // compare says of each benchmark what became of it, and whether that is good enough.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,5 +29,13 @@ func TestCompare_FailsOverTheRatioAndOverOneMoreAllocation(t *testing.T) {
 		if got := compare(&out, tree(base, strings.Replace(base, "100.0", "180.0", 1)), tree(c.after), 1.3); got != c.good {
 			t.Errorf("%s: %v\n%s", what, got, &out)
 		}
+	}
+}
+
+func TestSuspects_ArePackagesOnceEachThatLookSlower(t *testing.T) {
+	before := map[string]sample{"core/a BenchmarkX": {100, 1}, "core/a BenchmarkY": {100, 1}, "core/b BenchmarkX": {100, 1}}
+	after := map[string]sample{"core/a BenchmarkX": {131, 1}, "core/a BenchmarkY": {200, 1}, "core/b BenchmarkX": {129, 1}, "core/c BenchmarkNew": {9, 1}}
+	if got := suspects(before, after, 1.3); !slices.Equal(got, []string{"./core/a"}) {
+		t.Error(got)
 	}
 }
