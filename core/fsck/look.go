@@ -56,6 +56,7 @@ func (l *look) each(ctx context.Context, a *archive.Archive, from record.Offset,
 				return err
 			}
 			s := l.stretch(&e.Span)
+			s.rewritten = shelf.Compaction() != manifest.Compaction{}
 			s.strict = s.strict && !compacted(shelf.Compaction(), &e)
 			s.blocks, s.aborted = e.Blocks, slices.Concat(e.Aborted, shelf.Root().Aborted)
 			if err := fn(&s); err != nil {

@@ -20,7 +20,10 @@ type stretch struct {
 	blocks  []segment.Block
 	aborted []ledger.Aborted // that may end in it
 	strict  bool             // markers and aborted transactions are as they were written: no log compaction
-	start   record.Offset    // of the log: of what lies below, aborted transactions are forgotten
+	// rewritten: log compaction has been at the partition. What it rewrote last may reach beyond where it says it has come, as far as the
+	// object went that lay there: so a marker without data is no news.
+	rewritten bool
+	start     record.Offset // of the log: of what lies below, aborted transactions are forgotten
 }
 
 // reader reads stretches and checks every byte of them.
@@ -50,13 +53,14 @@ type walk struct {
 	block    int
 	blockEnd int64 // position where the block ends
 	sum      *segment.SettledSum
-	markers  map[ledger.Aborted]bool // that should be there, and were
+	markers  map[ledger.Aborted]bool    // that should be there, and were
+	data     map[record.ProducerID]bool // met in the stretch since their last marker
 }
 
 // check reads a stretch. until is where what is wanted of this object ends. What it finds are findings; an error says that the
 // store cannot be read, or that the object is not there (objectstore.ErrNotFound).
 func (r *reader) check(ctx context.Context, s *stretch, until int64) ([]Finding, error) {
-	w := &walk{stretch: s, found: &found{where: s.name}, key: s.Key(s.tp), next: s.Base, markers: map[ledger.Aborted]bool{}}
+	w := &walk{stretch: s, found: &found{where: s.name}, key: s.Key(s.tp), next: s.Base, markers: map[ledger.Aborted]bool{}, data: map[record.ProducerID]bool{}}
 	r.window.open(w.key, until)
 	for _, a := range s.aborted {
 		if a.Last >= s.Base && a.Last < s.End {
@@ -211,8 +215,11 @@ func (w *walk) batch(b []byte, h record.Header) bool {
 			w.sum = nil
 		}
 	}
-	if h.IsControl() {
+	switch {
+	case h.IsControl():
 		w.marker(b, base)
+	case h.IsTransactional() && h.Records > 0:
+		w.data[h.Producer] = true
 	}
 	w.next, w.newest = last+1, max(w.newest, h.MaxTimestamp)
 	w.position += int64(h.Size)
@@ -242,10 +249,13 @@ func (w *walk) marker(b []byte, at record.Offset) {
 		return
 	}
 	id := ledger.Aborted{Producer: m.Producer, Last: at}
-	if _, listed := w.markers[id]; w.strict && at >= w.start && m.Commit == listed {
+	_, listed := w.markers[id]
+	gone := w.rewritten && !m.Commit && !listed && !w.data[m.Producer]
+	if w.strict && at >= w.start && m.Commit == listed && !gone {
 		w.add(AbortedList, "%s: the marker of producer %d at offset %d says commit=%v, the list of aborted transactions says otherwise", w.key, m.Producer, at, m.Commit)
 	}
 	w.markers[id] = true
+	delete(w.data, m.Producer)
 }
 
 func (w *walk) done() {

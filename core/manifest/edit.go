@@ -124,7 +124,7 @@ func (c Compaction) Cut(end record.Offset) Compaction {
 		return c
 	}
 	clean := min(c.Clean, end)
-	return Compaction{Clean: clean, Through: clean}
+	return Compaction{Clean: clean, Through: clean, Done: min(c.Done, end)} // what was done stays rewritten
 }
 
 // Cut gives the entry without what lies at or after end.
