@@ -18,11 +18,12 @@ bench: stack-tools apache-kafka ## firnlog beside Apache Kafka and Tansu: writes
 
 # Only what is listed here is compared: benchmarks of hot paths, which do no I/O.
 GUARD_BASE ?= HEAD~1
+GUARD_SLOWER ?= 1.3
 GUARD_PACKAGES := ./core/record ./core/segment ./core/ledger ./core/ingest ./core/fetch ./core/wire
 .PHONY: bench-guard
-bench-guard: ## hot paths beside the commit before, in turns: fails at 1.3 times the time or one more allocation (GUARD_BASE=commit)
+bench-guard: ## hot paths beside the commit before, in turns: fails at 1.3 times the time or one more allocation (GUARD_BASE=commit GUARD_SLOWER=1.3)
 	@base=$$(mktemp -d) && trap "git worktree remove --force $$base" EXIT && git worktree add -q --detach $$base $(GUARD_BASE) && \
-		go run ./bench/guard --base $$base --bench '^Benchmark(Hot.*|Validate)$$' $(GUARD_PACKAGES)
+		go run ./bench/guard --base $$base --slower $(GUARD_SLOWER) --bench '^Benchmark(Hot.*|Validate)$$' $(GUARD_PACKAGES)
 
 .PHONY: figures-goals
 figures-goals: stack-tools ## goals beside what is measured: work beside bare PUTs, latency on models of S3, memory, 1,000 partitions, dollars (6 minutes; on a quiet machine)
