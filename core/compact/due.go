@@ -120,6 +120,9 @@ func jobOf(tp record.TopicPartition, t *ledger.Topic, p *ledger.Partition) *job 
 //
 // Due is as in Kafka: dirty bytes above min.cleanable.dirty.ratio of all, or the first dirty record older than
 // max.compaction.lag.ms. Beside that there must be DirtyMin of them, or they are as old as segment.ms.
+//
+// A walk that is under way is due whatever is young: what it is to get through was old enough when it began. Since then settling may have
+// merged that with younger records, which the walk copies, or min.compaction.lag.ms may have been raised.
 func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Time, err error) {
 	now := c.Now()
 	least, most := topic.CompactionLag(j.topic)
@@ -130,7 +133,8 @@ func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Tim
 		if err != nil {
 			return false, again, err
 		}
-		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() {
+		underWay := j.progress.Through > j.progress.Clean && it.Base < j.progress.Through
+		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() && !underWay {
 			again = earlier(again, time.UnixMilli(it.MaxTimestamp).Add(least))
 			break
 		}

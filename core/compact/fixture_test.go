@@ -2,7 +2,6 @@ package compact_test
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -361,19 +360,4 @@ func (f *fixture) checkCompact() {
 			f.t.Errorf("below %d, offset %d is of an aborted transaction", clean, r.offset)
 		}
 	}
-}
-
-// clean is how far compaction is.
-func (f *fixture) clean() (clean record.Offset) {
-	f.t.Helper()
-	var m *ledger.Manifest
-	f.a.View(func(l *ledger.Ledger) { m = l.Partition(f.tp).Manifest() })
-	if m == nil {
-		return 0
-	}
-	root, err := archive.New(f.Disk, 1<<20).Root(context.Background(), f.tp, m)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return root.Compaction.Clean
 }
