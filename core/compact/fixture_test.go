@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,7 @@ type fixture struct {
 	tp        record.TopicPartition
 	dice      *rand.Rand
 	compactor *compact.Compactor
+	reporting sync.Mutex // several compactors may run at once
 	reports   []compact.Report
 	tune      func(*compact.Settings)
 
@@ -85,12 +87,18 @@ func (f *fixture) settlerOf(in *coretest.Instance) *settle.Settler {
 func (f *fixture) compactorOf(in *coretest.Instance) *compact.Compactor {
 	archived := archive.New(in.Store, archive.BytesMax)
 	s := compact.Settings{Store: in.Store, Stream: in.Stream, Archive: archived, Amender: amend.New(in.Store, archived, in.Stream, in.KV, f.Keys),
-		Now: in.Now, Log: coretest.Quiet(), Observe: func(r compact.Report) { f.reports = append(f.reports, r) }}.Defaults()
+		Now: in.Now, Log: coretest.Quiet(), Observe: f.report}.Defaults()
 	f.tune(&s)
 	if f.dice.IntN(2) == 0 {
 		s.StepMax = -1 // every group is a step of its own
 	}
 	return compact.New(s)
+}
+
+func (f *fixture) report(r compact.Report) {
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
+	f.reports = append(f.reports, r)
 }
 
 // send writes one batch of keys, "" for a tombstone, in the transaction of that id or in none.
