@@ -65,7 +65,8 @@ func (w *world) expired(ctx context.Context) {
 		return
 	}
 	slack := 10*w.Aging.Every + w.Lag + 10*time.Second + w.behind()
-	if w.until(ctx, func() bool { return w.judge.Overdue(slack) == "" }) {
+	// Log compaction may have dropped just now what kept an object young: retention has another slack to see that.
+	if w.within(ctx, w.putOff()+slack, func() bool { return w.judge.Overdue(slack) == "" }) {
 		w.judge.NothingOverdue(slack)
 	}
 	for until := time.Now().Add(40 * slack); w.judge.Walking() != "" && time.Now().Before(until); {
@@ -90,7 +91,12 @@ func (w *world) behind() time.Duration {
 // until waits for what clocks that jumped may have put off: the stamp moves at half the speed of time at least, and an id may
 // have been ahead of it by as much as they jumped. False: the history is over.
 func (w *world) until(ctx context.Context, done func() bool) bool {
-	until := time.Now().Add(w.putOff())
+	return w.within(ctx, w.putOff(), done)
+}
+
+// within waits for something for so long at most. False: the history is over.
+func (w *world) within(ctx context.Context, most time.Duration, done func() bool) bool {
+	until := time.Now().Add(most)
 	for !done() && time.Now().Before(until) {
 		if !wait(ctx, w.Lag) {
 			return false
