@@ -66,7 +66,12 @@ func (h *hand) without(batch []byte, horizon int64, gone ...int32) []byte {
 }
 
 // settled stores batches in an object of their own, and a head that refers to it.
-func (h *hand) settled(n byte, start, end record.Offset, batches ...[]byte) ulid.ULID {
+func (h *hand) settled(n byte, start, end record.Offset, batches ...[]byte) {
+	h.head(start, end, h.object(n, start, end, batches...))
+}
+
+// object stores batches in an object of their own, and gives the span that refers to it.
+func (h *hand) object(n byte, start, end record.Offset, batches ...[]byte) ledger.Span {
 	b := segment.NewSettled()
 	_ = b.Begin(h.partition(0), start)
 	for _, batch := range batches {
@@ -83,8 +88,7 @@ func (h *hand) settled(n byte, start, end record.Offset, batches ...[]byte) ulid
 	}
 	id, run := h.id(n), sealed.Runs[0]
 	h.judge.Stored(ledger.ObjectKey(ledger.InOwn, h.partition(0), id), body)
-	h.head(start, end, ledger.Span{Segment: id, Place: ledger.InOwn, Position: run.Position, Length: run.Length, Base: start, End: end, MaxTimestamp: run.MaxTimestamp})
-	return id
+	return ledger.Span{Segment: id, Place: ledger.InOwn, Position: run.Position, Length: run.Length, Base: start, End: end, MaxTimestamp: run.MaxTimestamp}
 }
 
 // head writes one of partition 0.

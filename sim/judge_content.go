@@ -14,6 +14,10 @@ import (
 
 // What log compaction may take from a partition, by the judge's own count of records. A record that is gone from what a head names is
 // gone for good: readers may miss just such records, and no later head may name it again.
+//
+// From the log start on, that is. A swap replaces a stretch as it was read; of references that have fallen wholly below the log start since
+// it does not ask whether log compaction came between, so that their offsets, with what was gone, lie again before what is
+// still read of the new object. Nobody is given them, and a log start only grows.
 
 // content is one record of a batch.
 type content struct {
@@ -75,7 +79,7 @@ func (s *Sent) isGone() bool { return s.gone == 1<<s.Records-1 }
 func (j *Judge) present(p *partitionLog, at int, b []byte, h record.Header) error {
 	s := p.batches[at]
 	if h.CRC == s.CRC {
-		if s.gone != 0 {
+		if s.gone != 0 && !p.isOver(s) {
 			return fmt.Errorf("the batch at %d is whole again", s.base)
 		}
 		return nil
@@ -90,11 +94,14 @@ func (j *Judge) present(p *partitionLog, at int, b []byte, h record.Header) erro
 		}
 		s.horizon = horizon
 	}
-	if back := left & s.gone; back != 0 {
+	if back := left & s.gone; back != 0 && !p.isOver(s) {
 		return fmt.Errorf("records %b of the batch at %d are there again", back, s.base)
 	}
-	return j.drop(p, at, ^left)
+	return j.drop(p, at, ^left|s.gone)
 }
+
+// isOver says that the log begins behind a batch.
+func (p *partitionLog) isOver(s *Sent) bool { return s.base+record.Offset(s.Records) <= p.begin }
 
 // left says which records of a batch a cleaned one still has, a bit each. All that is left is as it was.
 func (s *Sent) left(b []byte, h record.Header) (left uint8, err error) {
