@@ -16,7 +16,8 @@ import (
 // rest of the spans and the log start stay. Open means: write it.
 //
 // Retention may have moved the log start since the change was made. Spans wholly below it were dropped, so they
-// are not looked for, and what would take their place is not put in. A manifest cannot leave them out any more: it
+// are not looked for, and what would take their place is not put in. One that takes the place of some above it, too, has below it what was
+// read there, even if log compaction has rewritten that before it was dropped: nobody is given it. A manifest cannot leave them out any more: it
 // would refer again to objects that sweep may have taken for its own since.
 func (c *Change) apply(h *ledger.Head) (Outcome, error) {
 	if c.isIn(h) {
