@@ -87,7 +87,8 @@ func (p *Partition) mark(m *Marker, rev coordination.Revision) {
 // end gives the marker its offset.
 func (p *Partition) end(q *producer, m *Marker, rev coordination.Revision) {
 	batch := m.Batch()
-	if !m.Commit {
+	// Who bootstraps from a head that DeleteRecords has written finds commits of before the log start after it: what ended there is forgotten.
+	if !m.Commit && p.next >= p.logStart {
 		p.aborted = append(p.aborted, Aborted{q.id, q.open.first, p.next})
 	}
 	p.fresh = append(p.fresh, Span{Length: record.MarkerBytes, Base: p.next, End: p.next + 1, MaxTimestamp: m.Timestamp, Revision: rev, Inline: &batch})

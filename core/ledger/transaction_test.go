@@ -146,3 +146,17 @@ func TestAbortedIn_ByFirstOffsetAndOnlyWhatOverlaps(t *testing.T) {
 		t.Errorf("after the log start moved to 31: %v", h.Aborted)
 	}
 }
+
+// DeleteRecords writes a head that says no more than where the log begins: who bootstraps from it folds the commits of before again.
+func TestTransaction_WhatEndedBelowTheLogStartIsForgottenByThoseWhoComeLater(t *testing.T) {
+	w, tp := txnWorld(t)
+	w.want(tp, plain(1), Outcome{Accepted, 0})
+	w.want(tp, inTxn(1, batch(7, 0, 0, 1)), Outcome{Accepted, 1})
+	w.mark(Marker{Producer: 7, Serial: 1}, tp)
+	w.deleteRecords(tp, 3)
+	for who, l := range map[string]*Ledger{"live": w.live, "bootstrapped": w.bootstrap()} {
+		if got := l.Partition(tp).AbortedListed(); len(got) > 0 {
+			t.Errorf("%s: %v", who, got)
+		}
+	}
+}
