@@ -12,10 +12,11 @@ import (
 //  1. Tell: the instance's key says that it drains, /readyz that it is not ready. Metadata and FindCoordinator of all instances stop to
 //     name it as they hear of it; groups are let go, and their members find the next coordinator. HTTP connections are closed as they
 //     fall idle. Whoever comes is served as before, for --drain.
-//  2. Steer: Kafka clients are sent away (wire, steer.go), until none has come for quietFor, or awayMax is over. Producers first; when they
-//     have been answered, Metadata of all instances leaves this one out, and readers are sent away too. A client of franz-go that hears of
-//     that closes its connections; those that it does not close it takes for good until it needs them, after the restart, and then it
-//     waits for up to a second before it opens others.
+//  2. Steer: Kafka clients are sent away (wire, steer.go), until none has come for quietFor, or awayMax is over. No Produce is taken any more;
+//     when those from before have been answered, Metadata of all instances leaves this one out, and only then clients are told: so
+//     what they ask for next leaves it out already. A client of franz-go that hears of that closes its connections; those that it does not
+//     close it takes for good until it needs them, at a later restart, and then it waits before it tries others: seconds, where it has
+//     such ones to several brokers.
 //  3. Close: requests in progress are finished, what was appended is flushed and acknowledged, all connections are closed (closeMax, flushMax).
 //  4. Leave: the lease is revoked, and with it the key goes.
 //
@@ -71,15 +72,16 @@ func (b *Broker) sendAway(ctx context.Context) {
 	if pause.For(ctx, b.Drain) != nil || !b.instances.Others() {
 		return
 	}
-	b.sendProducersAway(ctx)
+	b.holdProducers(ctx)
 	b.kafka.Steer()
 	away, cancel := context.WithTimeout(ctx, awayMax)
 	defer cancel()
 	b.kafka.AwaitQuiet(away, quietFor)
 }
 
-// sendProducersAway lets them go, then lets all instances forget the address of this one. If they do not hear of it, nothing is lost.
-func (b *Broker) sendProducersAway(ctx context.Context) {
+// holdProducers takes nothing of them any more, and lets all instances forget the address of this one. If they do not hear of it, nothing is
+// lost.
+func (b *Broker) holdProducers(ctx context.Context) {
 	answering, cancel := context.WithTimeout(ctx, producedMax)
 	defer cancel()
 	b.kafka.SteerProducers(answering)

@@ -35,7 +35,7 @@ import (
 // An instance that drains leads nothing, but stays among the brokers: franz-go refreshes the two apart from each other, and a consumer
 // that still reads from a broker that it does not know the address of waits, up to 5 s, until it asks who leads. It is left out from when
 // it sends its clients away: franz-go drops its connections to what it is not told of any more. Else it finds out that they were
-// closed when it needs them next, after the restart, and waits for up to a second before it opens others.
+// closed when it needs them next, at a later restart, and waits before it opens others (steer.go).
 func (s *Server) metadata(ctx context.Context, c *caller, req *kmsg.MetadataRequest) (kmsg.Response, error) {
 	resp := kmsg.NewPtrMetadataResponse()
 	resp.Version = req.Version

@@ -39,7 +39,9 @@ func (s *Server) produce(ctx context.Context, c *caller, msg kmsg.Request) (fini
 	ctx, cancel := context.WithTimeout(ctx, produceTimeout(req.TimeoutMillis))
 	p := &produce{server: s, caller: c, req: req, cancel: cancel}
 	s.producing.Add(1) // before it is looked whether this server takes any
-	p.plan(ctx)
+	if p.plan(ctx); p.steered {
+		s.producing.Add(-1)
+	}
 	if len(p.in) > 0 {
 		began := time.Now()
 		p.pending = s.add(ctx, p.in)
@@ -65,6 +67,7 @@ type produce struct {
 	in      []ingest.Incoming
 	seen    map[record.TopicPartition]bool
 	pending waiter
+	steered bool // not taken
 }
 
 // slot is what became of one partition: refused here, or the outcome number at.
@@ -98,6 +101,7 @@ func (p *produce) refusal(ctx context.Context) error {
 	case p.req.Acks < -1 || p.req.Acks > 1:
 		return fmt.Errorf("%w, not %d", errAcks, p.req.Acks)
 	case p.req.Acks != 0 && p.server.steered(&p.server.refusing):
+		p.steered = true
 		return errSteered
 	}
 	if id := text(p.req.TransactionID); id != "" {
@@ -166,8 +170,12 @@ func checkBatch(b []byte, version int16) error {
 // finish waits for the outcomes and answers.
 func (p *produce) finish(ctx context.Context) (kmsg.Response, error) {
 	defer p.cancel()
-	defer p.server.producing.Add(-1)
 	var outcomes []ingest.Outcome
+	if p.steered {
+		p.server.awaitRelease(ctx)
+	} else {
+		defer p.server.producing.Add(-1)
+	}
 	if p.pending != nil {
 		outcomes = p.pending.Wait(ctx)
 	}

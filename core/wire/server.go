@@ -60,8 +60,10 @@ type Server struct {
 	draining  chan struct{} // closed when no new request is taken
 	refusing  atomic.Bool   // of Produce: clients are sent away (steer.go)
 	steering  atomic.Bool   // of Fetch too
-	wanted    atomic.Int64  // when one last came with what is refused, in nanoseconds, since Steer
-	producing atomic.Int64  // Produce requests that are not answered
+	released  chan struct{} // closed when a Produce that is refused may be told
+	release   func()
+	wanted    atomic.Int64 // when one last came with what is refused, in nanoseconds, since Steer
+	producing atomic.Int64 // Produce requests that were taken and are not answered
 	live      sync.WaitGroup
 
 	mu struct {
@@ -83,7 +85,9 @@ func New(settings Settings, backend Backend, log *slog.Logger) *Server {
 		responses: semaphore.NewWeighted(settings.ResponseMemory),
 		strangers: semaphore.NewWeighted(int64(settings.StrangersMax)),
 		draining:  make(chan struct{}),
+		released:  make(chan struct{}),
 	}
+	s.release = sync.OnceFunc(func() { close(s.released) })
 	if s.guards.Authorizer == nil {
 		s.guards.Authorizer = auth.Open{Unguarded: true}
 	}

@@ -13,16 +13,17 @@ import (
 
 // A server that is about to be shut down sends its clients away first:
 //
-//	SteerProducers every Produce is answered NOT_LEADER_OR_FOLLOWER, which Java, librdkafka and franz-go take as what it is in
-//	               Kafka's own restarts: they ask for metadata, and send the same again to the leader that it names. Nothing of a
-//	               Produce that was answered so was handed on, so it cannot be there twice. It returns when those that were taken
-//	               have their outcomes
-//	Steer          waits for new records end, and every Fetch is answered so too
+//	SteerProducers no Produce is taken any more; it returns when those that were taken have their outcomes
+//	Steer          every Produce that was not taken is answered NOT_LEADER_OR_FOLLOWER, and every Fetch; waits for new records end.
+//	               Java, librdkafka and franz-go take that as what it is in Kafka's own restarts: they ask for metadata, and send the same
+//	               again to the leader that it names. Nothing of a Produce that is answered so was handed on, so it cannot be there twice
 //	AwaitQuiet     until they have gone
 //	Shutdown       closes what connections are left
 //
-// Between the first two this instance is taken out of Metadata. Clients that learn of that may drop their connections: so a producer
-// must have its answers before, or it sends again what is there.
+// Between the first two this instance is taken out of Metadata, so that the one answer that a client asks for then leaves it out.
+// franz-go drops its connections to what it is not told of any more: so a producer must have its answers before, or it sends again what is
+// there. What it does not drop it finds dead when it needs it next, which may be as late as the next restart, and when it has such ones to
+// several brokers it waits for seconds before it tries another.
 //
 // All other requests are served as before: Metadata must be. A connection's Produce requests are refused from one on and never again
 // taken, so that no batch overtakes another. Without acknowledgement there is nobody to tell; those are taken to the end.
@@ -36,8 +37,8 @@ var errSteered = errors.New("this instance leaves: another one takes the partiti
 // lookEvery is how often it is looked whether clients have gone.
 const lookEvery = 20 * time.Millisecond
 
-// SteerProducers refuses Produce from here on, and waits for those that were taken before, until ctx ends. Metadata must not name this
-// instance as a leader any more.
+// SteerProducers takes no Produce from here on, and waits for those that were taken before, until ctx ends. Metadata must not name this
+// instance as a leader any more, and Steer must follow: until then those that are not taken have no answer.
 func (s *Server) SteerProducers(ctx context.Context) {
 	s.wanted.Store(s.now().UnixNano())
 	s.refusing.Store(true)
@@ -48,11 +49,12 @@ func (s *Server) SteerProducers(ctx context.Context) {
 	}
 }
 
-// Steer sends readers away as well.
+// Steer sends producers and readers away.
 func (s *Server) Steer() {
 	s.wanted.Store(s.now().UnixNano())
 	s.refusing.Store(true)
 	s.steering.Store(true)
+	s.release()
 	s.mu.Lock()
 	var conns []*conn
 	for c := range s.mu.conns {
@@ -61,6 +63,14 @@ func (s *Server) Steer() {
 	s.mu.Unlock()
 	for _, c := range conns {
 		c.unpoll()
+	}
+}
+
+// awaitRelease holds back the answer to a Produce that was not taken.
+func (s *Server) awaitRelease(ctx context.Context) {
+	select {
+	case <-s.released:
+	case <-ctx.Done():
 	}
 }
 

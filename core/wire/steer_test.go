@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -77,8 +79,10 @@ func TestSteerProducers_WaitsForThoseThatWereTakenAndLetsReadersBe(t *testing.T)
 	for !b.refusing.Load() {
 		runtime.Gosched()
 	}
-	if got := ask[*kmsg.ProduceResponse](other, refused).Topics[0].Partitions[0].ErrorCode; got != kerr.NotLeaderForPartition.Code {
-		t.Errorf("a new Produce was told %d", got)
+	late, before := b.dial(t), b.wanted.Load()
+	late.send(refused)
+	for b.wanted.Load() == before { // it has come
+		runtime.Gosched()
 	}
 	select {
 	case <-steered:
@@ -92,7 +96,16 @@ func TestSteerProducers_WaitsForThoseThatWereTakenAndLetsReadersBe(t *testing.T)
 	if _, resp := busy.receive(taken); resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode != 0 {
 		t.Error("the Produce from before was not finished")
 	}
-	<-steered
+	<-steered // though one that was not taken has no answer
+	late.nc.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := late.nc.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a Produce that was not taken was answered before Metadata could leave this instance out: %v", err)
+	}
+	late.nc.SetReadDeadline(time.Time{})
+	b.Steer()
+	if _, resp := late.receive(refused); resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode != kerr.NotLeaderForPartition.Code {
+		t.Error("a Produce that was not taken was not sent away")
+	}
 }
 
 func TestMetadata_LeavesOutWhoIsHidden(t *testing.T) {
