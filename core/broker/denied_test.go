@@ -34,6 +34,7 @@ func (d *webDoor) send(method, path string, headers ...string) (int, string) {
 
 func TestDenied_MetricsShowWhatWasRefusedAndWhatTheConsoleAnswered(t *testing.T) {
 	d := newWebDoor(t)
+	d.created()
 	for _, c := range []struct {
 		status               int
 		method, path, origin string

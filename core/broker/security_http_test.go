@@ -74,7 +74,7 @@ func newWebDoor(t *testing.T) *webDoor {
 	})
 	addUser(t, kv, "root", "pw-of-root")
 	addUser(t, kv, "alice", "pw-of-alice")
-	for _, who := range []string{"alice", "carol", "dora"} {
+	for _, who := range []string{"carol", "dora", "alice"} {
 		grant(t, kv, acl.Binding{Type: auth.ResourceTopic, Name: "secret-orders", Pattern: acl.PatternLiteral, Principal: "User:" + who, Host: acl.Wildcard, Operation: auth.OperationDescribe, Permission: acl.PermissionAllow})
 	}
 	return d
@@ -141,7 +141,7 @@ func basic(user, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// created makes the topic as root.
+// created makes the topic as root, and waits until alice sees it: she is the last user, and hers is the last ACL.
 func (d *webDoor) created() {
 	d.t.Helper()
 	root := &caller{d.t, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.roots}, DisableKeepAlives: true}}, "root", "pw-of-root"}
@@ -159,6 +159,15 @@ func (d *webDoor) created() {
 	}
 	if status, answer, _ := root.send(d.running, "POST", "/v3/clusters/"+clusters.Data[0].ID+"/topics", "application/json", `{"topic_name":"secret-orders","partitions_count":1}`); status != http.StatusCreated {
 		d.t.Fatalf("%d %s", status, answer)
+	}
+	for {
+		status, answer := d.send("GET", "/topics")
+		if status == http.StatusOK && strings.Contains(answer, "secret-orders") {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%d %s", status, answer)
+		}
 	}
 }
 
