@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"core/acl", "core/quota"},
 	{"core/auth"},
 	{"core/watched"},
-	{"core/config", "core/telemetry", "core/tracing", "core/rule", "core/pause"},
+	{"core/config", "core/telemetry", "core/tracing", "core/rule", "core/pause", "core/observed"},
 	{"localstack"},
 	{"coordination", "objectstore"},
 }

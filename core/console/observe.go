@@ -3,6 +3,8 @@ package console
 import (
 	"net/http"
 	"time"
+
+	"github.com/firnlog/firnlog/core/observed"
 )
 
 // Answered is a request and how it went. Route is a row of the API, or the console as a whole; none of it is what a client made up.
@@ -14,43 +16,20 @@ type Answered struct {
 }
 
 // observed is what one request shows of itself.
-type observed struct {
-	http.ResponseWriter
+type seen struct {
+	observed.Writer
 	route   string
 	started time.Time
-	status  int
-	out     int64
 }
 
 // finish tells how it went.
-func (s *Server) finish(r *http.Request, o *observed) {
+func (s *Server) finish(r *http.Request, o *seen) {
 	if s.backend.Answered == nil {
 		return
 	}
-	a := Answered{Route: o.route, Method: "other", Status: o.status, Took: time.Since(o.started), BytesOut: o.out}
+	a := Answered{Route: o.route, Method: "other", Status: o.Status(), Took: time.Since(o.started), BytesOut: o.Bytes}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		a.Method = http.MethodGet
 	}
-	if a.Status == 0 {
-		a.Status = http.StatusOK
-	}
 	s.backend.Answered(a)
 }
-
-// WriteHeader implements http.ResponseWriter.
-func (o *observed) WriteHeader(status int) {
-	if o.status == 0 {
-		o.status = status
-	}
-	o.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (o *observed) Write(b []byte) (int, error) {
-	n, err := o.ResponseWriter.Write(b)
-	o.out += int64(n)
-	return n, err
-}
-
-// Unwrap is for http.ResponseController.
-func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/core/auth"
+	"github.com/firnlog/firnlog/core/observed"
 )
 
 // call is one request for JSON.
@@ -32,12 +33,12 @@ const (
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	seen := &observed{ResponseWriter: w, route: "console", started: time.Now()}
-	defer func() { s.finish(r, seen) }()
-	s.serve(seen, r)
+	o := &seen{Writer: observed.Writer{ResponseWriter: w}, route: "console", started: time.Now()}
+	defer func() { s.finish(r, o) }()
+	s.serve(o, r)
 }
 
-func (s *Server) serve(w *observed, r *http.Request) {
+func (s *Server) serve(w *seen, r *http.Request) {
 	protect(w.Header())
 	defer s.recover(w, r)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/firnlog/firnlog/core/observed"
 	"github.com/firnlog/firnlog/core/quota"
 	"github.com/firnlog/firnlog/core/tracing"
 )
@@ -25,18 +26,17 @@ const (
 )
 
 // observed is what one request shows of itself.
-type observed struct {
-	http.ResponseWriter
+type seen struct {
+	observed.Writer
 	id      string
 	started time.Time
-	status  int
-	in, out int64
+	in      int64
 	span    tracing.Span
 }
 
 // observe begins to look at a request: it has an id from here on, and a span where they are recorded.
-func (s *Server) observe(w http.ResponseWriter, r *http.Request) (*observed, *http.Request) {
-	o := &observed{ResponseWriter: w, id: r.Header.Get(headerRequestID), started: time.Now()}
+func (s *Server) observe(w http.ResponseWriter, r *http.Request) (*seen, *http.Request) {
+	o := &seen{Writer: observed.Writer{ResponseWriter: w}, id: r.Header.Get(headerRequestID), started: time.Now()}
 	if !isRequestID(o.id) {
 		o.id = rand.Text()
 	}
@@ -68,16 +68,13 @@ func isRequestID(id string) bool {
 }
 
 // finish tells how it went.
-func (s *Server) finish(c *call, o *observed) {
-	a := Answered{Route: "none", Method: "other", Status: o.status, Took: time.Since(o.started), BytesIn: o.in, BytesOut: o.out}
+func (s *Server) finish(c *call, o *seen) {
+	a := Answered{Route: "none", Method: "other", Status: o.Status(), Took: time.Since(o.started), BytesIn: o.in, BytesOut: o.Bytes}
 	if c.route != nil {
 		a.Route, a.Method = c.route.path, c.route.method
 	}
-	if a.Status == 0 {
-		a.Status = http.StatusOK
-	}
 	if c.route != nil && c.route.speaks == v2Read && a.Status < http.StatusMultipleChoices {
-		s.use(c.ctx, quota.Fetch, int(o.out))
+		s.use(c.ctx, quota.Fetch, int(o.Bytes))
 	}
 	if s.backend.Answered != nil {
 		s.backend.Answered(a)
@@ -98,24 +95,6 @@ func (s *Server) finish(c *call, o *observed) {
 type errStatus int
 
 func (e errStatus) Error() string { return http.StatusText(int(e)) }
-
-// WriteHeader implements http.ResponseWriter.
-func (o *observed) WriteHeader(status int) {
-	if o.status == 0 {
-		o.status = status
-	}
-	o.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (o *observed) Write(b []byte) (int, error) {
-	n, err := o.ResponseWriter.Write(b)
-	o.out += int64(n)
-	return n, err
-}
-
-// Unwrap is for http.ResponseController.
-func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
 type countedBody struct {
 	io.ReadCloser
