@@ -64,10 +64,12 @@ func (t *trail) note(tp record.TopicPartition, offset record.Offset) {
 // follow notes where answers end, and reads ahead for those who read on.
 func (f *Fetcher) follow(ctx context.Context, r Request, plans []plan, results []Result) {
 	var on []Partition // of segments
+	short := false
 	for i := range plans {
 		p := &plans[i]
 		n, end := len(p.pieces), results[i].end
 		if n == 0 || end == 0 {
+			short = short || p.doubt == nil && p.from < p.end
 			continue
 		}
 		last := &p.pieces[n-1]
@@ -82,7 +84,8 @@ func (f *Fetcher) follow(ctx context.Context, r Request, plans []plan, results [
 			on = append(on, Partition{p.TopicPartition, end, p.BytesMax})
 		}
 	}
-	if len(on) > 0 {
+	// Where a partition got nothing of what it has, the next answer needs the segments of this one: others would push them out.
+	if len(on) > 0 && !short {
 		f.segmentsAhead(ctx, Request{Partitions: on, BytesMax: r.BytesMax})
 	}
 }

@@ -135,3 +135,26 @@ func TestFetch_WhatIsReadAheadInVainIsFew(t *testing.T) {
 		}
 	})
 }
+
+// An answer that has no room for all partitions: the rest of them is in the same segments, and is asked for next.
+func TestFetch_WhileAPartitionGotNothingNothingIsReadAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fixture) {
+		f.write(20)
+		var gets [2]int64
+		for i, never := range []bool{true, false} {
+			r := newReader(f.b, f.Disk, 1<<20)
+			r.NoReadAhead = never
+			ask := request(f.tp, f.part(1))
+			ask.BytesMax = valueBytes * 3 / 2
+			got := r.Fetch(t.Context(), ask)
+			if len(got[0].Batches) == 0 || len(got[1].Batches) > 0 {
+				t.Fatalf("%d and %d bytes", len(got[0].Batches), len(got[1].Batches))
+			}
+			synctest.Wait()
+			gets[i] = r.gets()
+		}
+		if gets[0] != gets[1] || gets[0] > 3 { // the offset may be at the end of the first, and a batch and a half may be in three
+			t.Errorf("%d GETs, and %d if none were read ahead", gets[1], gets[0])
+		}
+	})
+}

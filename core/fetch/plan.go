@@ -47,6 +47,7 @@ func (f *Fetcher) plan(r Request, passed []record.Offset) ([]plan, error) {
 		for i := range r.Partitions {
 			p := &plans[i]
 			p.Partition, p.committed = r.Partitions[i], r.ReadCommitted
+			p.BytesMax = min(p.BytesMax, r.BytesMax) // more is not answered, so it need not be loaded
 			if !l.Has(p.TopicPartition) {
 				p.bounds, p.doubt = Bounds{-1, -1, -1}, ErrUnknownPartition
 				continue
