@@ -18,7 +18,9 @@ func (w *world) createTopics(ctx context.Context) {
 	d := throw(w.seed, "topics", 0, 0, "")
 	for i := range 3 {
 		for wait(ctx, d.between(time.Millisecond, 20*time.Millisecond)) {
-			_, err := w.pick(&d).topics.Create(ctx, topic.Spec{Name: fmt.Sprintf("t%d", i), Partitions: int32(1 + d.below(2)), ReplicationFactor: 1, Configs: w.configs(&d)}, false)
+			limit, cancel := context.WithTimeout(ctx, 5*time.Second) // an instance may be killed behind any of its calls, and then nothing tells it
+			_, err := w.pick(&d).topics.Create(limit, topic.Spec{Name: fmt.Sprintf("t%d", i), Partitions: int32(1 + d.below(2)), ReplicationFactor: 1, Configs: w.configs(&d)}, false)
+			cancel()
 			if err == nil || errors.Is(err, topic.ErrExists) {
 				break
 			}
