@@ -54,7 +54,7 @@ type sending struct {
 
 // newSending makes the record: it names all segments of the group, under the id of the first.
 func newSending(g *Ingest, group []*flush) *sending {
-	s := &sending{flushes: group, id: group[0].id, format: group[0].format, started: g.Now()}
+	s := &sending{flushes: group, id: group[0].id, format: group[0].format, started: time.Now()}
 	c := &ledger.Commit{Version: ledger.RecordVersion(s.format)}
 	s.smallest = coordination.MarkOf(group[0].id)
 	for i, f := range group {
@@ -105,7 +105,7 @@ func (g *Ingest) send(ctx context.Context, s *sending) *sent {
 		rev, err := g.try(ctx, s)
 		switch {
 		case err == nil:
-			return &sent{s, rev, g.Now().Sub(s.started)}
+			return &sent{s, rev, time.Since(s.started)}
 		case errors.Is(err, errRefusedByFloor) && (!s.unknown || !rule.On(rule.UnknownStays)):
 			if s = g.again(ctx, s); s == nil {
 				return nil
@@ -124,7 +124,7 @@ func (g *Ingest) send(ctx context.Context, s *sending) *sent {
 		}
 		g.repeated()
 		g.Log.Warn("commit not confirmed, sending it again", "commit", s.id, "attempt", attempt, "error", err)
-		expired := !s.unknown && g.Now().Sub(s.started) > g.GiveUpAfter
+		expired := !s.unknown && time.Since(s.started) > g.GiveUpAfter
 		if errors.Is(err, coordination.ErrTooLarge) || expired || pause.For(ctx, pause.Backoff(attempt, 10*time.Millisecond, time.Second)) != nil {
 			g.giveUp(s, err)
 			return nil
@@ -224,7 +224,7 @@ func (g *Ingest) learn(ctx context.Context, s *sent) {
 	defer s.expect.Forget()
 	_, span := g.traceCommit(ctx, "learn", s.sending)
 	defer span.End()
-	confirmed := g.Now()
+	confirmed := time.Now()
 	learned, err := s.expect.Wait(ctx, s.rev)
 	if err != nil {
 		for _, f := range s.flushes {
@@ -232,7 +232,7 @@ func (g *Ingest) learn(ctx context.Context, s *sent) {
 		}
 		return
 	}
-	report := Flush{Segments: len(s.flushes), Commit: s.took, Learn: g.Now().Sub(confirmed)}
+	report := Flush{Segments: len(s.flushes), Commit: s.took, Learn: time.Since(confirmed)}
 	for i, f := range s.flushes {
 		var outcomes [][]ledger.Outcome
 		if learned.Outcomes != nil && s.offsets[i]+len(f.runs) <= len(learned.Outcomes) {

@@ -6,9 +6,12 @@ import "time"
 // at most one in a linger, counted from the last one, however batches come. So a batch that comes to an idle instance waits only for
 // those of its own burst, and one that comes to a busy instance finds the rest of a linger.
 //
+// Waits are measured by this process's own clock, which only goes forward, and not by g.Now: a clock that is set back
+// would keep a batch waiting for as long.
+//
 // Rejected: sealing whenever no put is on its way. On S3 a trickle would be 9 PUTs a second instead of 4.
 func (g *Ingest) due(linger time.Duration) time.Time {
-	now := g.Now()
+	now := time.Now()
 	at := now.Add(linger)
 	if g.IdleLinger == 0 {
 		return at
@@ -36,5 +39,5 @@ func (g *Ingest) untilDue() (wait time.Duration, why SealReason) {
 	case g.mu.closing:
 		return 0, SealStop
 	}
-	return due.Sub(g.Now()), SealLinger
+	return time.Until(due), SealLinger
 }

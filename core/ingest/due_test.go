@@ -43,6 +43,22 @@ func TestDue_AnIdleInstanceDoesNotWaitForNeighbours(t *testing.T) {
 	})
 }
 
+func TestDue_AClockThatIsSetBackKeepsNoBatchWaiting(t *testing.T) {
+	bubble(t, coretest.Options{Linger: 250 * ms, IdleLinger: 25 * ms}, func(t *testing.T, f *fixture) {
+		f.a.MustProduce(coretest.Plain(f.tp, "x"))
+		start, done := time.Now(), make(chan time.Duration)
+		go func() {
+			f.a.MustProduce(coretest.Plain(f.tp, "y"))
+			done <- time.Since(start)
+		}()
+		synctest.Wait()
+		f.a.Skew(-time.Minute)
+		if got := <-done; got > 250*ms {
+			t.Errorf("a batch waited %v", got)
+		}
+	})
+}
+
 func TestDue_HoweverBatchesComeThereIsOnePutInALinger(t *testing.T) {
 	for _, every := range []time.Duration{ms, 40 * ms, 260 * ms} {
 		bubble(t, coretest.Options{Linger: 250 * ms, IdleLinger: 25 * ms}, func(t *testing.T, f *fixture) {

@@ -58,7 +58,7 @@ type Settings struct {
 	Cache  *cache.Cache
 	// Transactions gives transactional batches their membership; nil: there are none.
 	Transactions Transactions
-	Now          func() time.Time
+	Now          func() time.Time // the wall clock, of time stamps; waits are not measured by it
 	Log          *slog.Logger
 	Random       io.Reader // nil is fine; kept for back-off jitter
 
@@ -227,11 +227,11 @@ func (g *Ingest) seals(ctx context.Context) error {
 func (g *Ingest) take() *flush {
 	g.mu.Lock()
 	items := g.mu.batcher.Take()
-	g.mu.sealed = g.Now()
+	g.mu.sealed = time.Now()
 	g.mu.Unlock()
 	items = g.young(items)
 	slices.SortStableFunc(items, func(a, b item) int { return a.partition.Compare(b.partition) })
-	f := &flush{items: items, since: g.Now(), put: make(chan struct{})}
+	f := &flush{items: items, since: time.Now(), put: make(chan struct{})}
 	if len(items) == 0 {
 		f.err = errHeld
 		return f
@@ -320,7 +320,7 @@ func (g *Ingest) upload(ctx context.Context, f *flush) {
 // store puts the segment under its id.
 func (g *Ingest) store(ctx context.Context, f *flush) (err error) {
 	id := f.id
-	start := g.Now()
+	start := time.Now()
 	if rule.On(rule.CommitAfterPut) {
 		err = g.Store.Put(ctx, ledger.SegmentKey(id), f.body...)
 	} else {
@@ -329,7 +329,7 @@ func (g *Ingest) store(ctx context.Context, f *flush) (err error) {
 	if err != nil {
 		return fmt.Errorf("put segment %s of %d bytes: %w", id, f.size, err)
 	}
-	f.took = g.Now().Sub(start)
+	f.took = time.Since(start)
 	g.Cache.Fill(ledger.SegmentKey(id), cache.NewObject(f.body...).Keeping(f.keeps()))
 	return nil
 }
