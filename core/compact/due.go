@@ -122,19 +122,21 @@ func jobOf(tp record.TopicPartition, t *ledger.Topic, p *ledger.Partition) *job 
 // max.compaction.lag.ms. Beside that there must be DirtyMin of them, or they are as old as segment.ms.
 //
 // A walk that is under way is due whatever is young: what it is to get through was old enough when it began. Since then settling may have
-// merged that with younger records, which the walk copies, or min.compaction.lag.ms may have been raised.
+// merged that with younger records, which the walk copies, or min.compaction.lag.ms may have been raised. But where it was merged with
+// records of an open transaction, the walk waits for the end of that: it would call clean what it cannot rewrite yet.
 func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Time, err error) {
 	now := c.Now()
 	least, most := topic.CompactionLag(j.topic)
 	again = now.Add(time.Hour)
 	var total, dirty int64
 	var first *item
+	underWay := false
 	for it, err := range c.items(ctx, j, j.start) {
 		if err != nil {
 			return false, again, err
 		}
-		underWay := j.progress.Through > j.progress.Clean && it.Base < j.progress.Through
-		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() && !underWay {
+		underWay = j.progress.Through > j.progress.Clean
+		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() && (!underWay || it.Base >= j.progress.Through) {
 			again = earlier(again, time.UnixMilli(it.MaxTimestamp).Add(least))
 			break
 		}
@@ -148,9 +150,9 @@ func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Tim
 		}
 	}
 	switch {
-	case first == nil:
+	case first == nil, underWay && j.settled < j.progress.Through:
 		return false, again, nil
-	case j.progress.Through > j.progress.Clean:
+	case underWay:
 		j.ratio = 1
 		return true, now, nil
 	}

@@ -86,6 +86,49 @@ func TestCompact_AWalkIsGoneOnWithThoughWhatIsLeftOfItWasMergedWithYoungRecords(
 	})
 }
 
+// TestCompact_AWalkWaitsForTheEndOfATransactionWithWhichWhatIsLeftOfItWasMerged: nothing beyond the last stable offset is rewritten, so an
+// object that reaches beyond it is not, and what the walk was to do of it is not done.
+func TestCompact_AWalkWaitsForTheEndOfATransactionWithWhichWhatIsLeftOfItWasMerged(t *testing.T) {
+	bubble(t, 1, nil, func(f *fixture) {
+		f.tune = func(s *compact.Settings) {
+			tiny(s)
+			s.Bytes, s.KeysBytes, s.StepMax = 100, 24*100, -1 // every span of the head is a step of its own
+		}
+		batch := func(id string, records int) {
+			for i := range records {
+				f.send(id, record.CodecNone, [2]string{fmt.Sprint("k", i%2), fmt.Sprint("value ", len(f.log))})
+			}
+			f.settleSpans()
+		}
+		batch("", 5)
+		f.compactAll()
+		batch("", 40) // one object stays as it is
+		batch("", 5)
+		old := record.Offset(len(f.log))
+		f.step()
+		left := f.progress()
+		if left.Through != old || left.Done >= old {
+			f.t.Fatalf("the walk is not under way: %+v", left)
+		}
+		batch("x", 10) // with the other two, enough for an object of its own
+		for range 5 {
+			f.step()
+		}
+		if at := f.progress(); at != left {
+			f.t.Errorf("the walk came to %+v from %+v, with the transaction open", at, left)
+		}
+		f.end("x", true)
+		f.settleSpans()
+		for range 5 {
+			f.step()
+		}
+		if at := f.progress(); at.Clean < old {
+			f.t.Errorf("the walk has not come to its end at %d: %+v", old, at)
+		}
+		f.check()
+	})
+}
+
 // step is one of a compactor that remembers nothing.
 func (f *fixture) step() {
 	f.t.Helper()
