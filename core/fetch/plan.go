@@ -43,7 +43,7 @@ func anyDoubt(plans []plan) bool {
 func (f *Fetcher) plan(r Request, passed []record.Offset) ([]plan, error) {
 	plans := make([]plan, len(r.Partitions))
 	err := f.Stream.View(func(l *ledger.Ledger) {
-		planned := int64(0)
+		var d division
 		for i := range r.Partitions {
 			p := &plans[i]
 			p.Partition, p.committed = r.Partitions[i], r.ReadCommitted
@@ -61,51 +61,13 @@ func (f *Fetcher) plan(r Request, passed []record.Offset) ([]plan, error) {
 			switch {
 			case p.Offset < p.bounds.LogStart || p.Offset > p.bounds.HighWatermark:
 				p.doubt = ErrOutOfRange
-			case planned < int64(max(r.BytesMax, 1)):
-				planned += f.planPartition(l, state, p)
+			case p.from < p.end:
+				d.add(state, p)
 			}
 		}
+		f.divide(l, &d, int64(max(r.BytesMax, 1)))
 	})
 	return plans, err
-}
-
-// planPartition notes what holds the bytes from p.from on, and what is aborted there as of the same revision: what ended before
-// the manifest's end is for its entries to say.
-func (f *Fetcher) planPartition(l *ledger.Ledger, state *ledger.Partition, p *plan) (bytes int64) {
-	p.sequential = f.trail.has(p.TopicPartition, p.Offset)
-	at, last := p.from, p.from
-	if m := state.Manifest(); m != nil && at < min(m.End, p.end) {
-		p.manifest, at, last = m, m.End, m.End
-		bytes = int64(max(p.BytesMax, 1))
-	}
-	bytes = max(bytes, f.planSpans(l, state, p, at))
-	if n := len(p.spans); n > 0 {
-		last = p.spans[n-1].End
-	}
-	if p.committed && last > p.from {
-		p.aborted = state.AbortedIn(p.from, min(last, p.end))
-	}
-	return bytes
-}
-
-// planSpans adds spans from an offset on until they surely hold BytesMax.
-func (f *Fetcher) planSpans(l *ledger.Ledger, state *ledger.Partition, p *plan, at record.Offset) (bytes int64) {
-	for at < p.end {
-		s, ok := state.SpanAt(at)
-		if !ok || s.Base >= p.end {
-			break
-		}
-		p.spans = append(p.spans, s)
-		p.heat = append(p.heat, f.heatOf(l, &s))
-		if len(p.spans) > 1 { // the offset may be at the end of the first
-			bytes += s.Length
-		}
-		if bytes >= int64(max(p.BytesMax, 1)) {
-			break
-		}
-		at = s.End
-	}
-	return bytes
 }
 
 // heatOf says whether a span is of the tail. What is settled is of the past.
