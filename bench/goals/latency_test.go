@@ -11,11 +11,19 @@ import (
 	"time"
 
 	"github.com/firnlog/firnlog/bench"
+	"github.com/firnlog/firnlog/core/cost"
 )
+
+// month is a twelfth of a year.
+const month = 730 * time.Hour
 
 // latencies at a low rate on models of S3.
 func latencies(t *testing.T, table *Table) {
 	t.Helper()
+	prices, err := cost.ReadPrices(cost.BuiltIn())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		what, query      string
 		args             []string
@@ -24,6 +32,9 @@ func latencies(t *testing.T, table *Table) {
 	}{
 		{"s3-standard, linger as by default", "?model=s3-standard", nil, nil, 350, 450},
 		{"s3-standard, linger 180 ms", "?model=s3-standard", []string{"--linger", "180ms"}, nil, 350, 450},
+		{"s3-standard, linger 130 ms", "?model=s3-standard", []string{"--linger", "130ms"}, nil, 350, 450},
+		{"s3-standard, linger 100 ms", "?model=s3-standard", []string{"--linger", "100ms"}, nil, 350, 450},
+		{"s3-standard, linger 60 ms", "?model=s3-standard", []string{"--linger", "60ms"}, nil, 350, 450},
 		{"s3-express, flush.ms=25", "?model=s3-express", nil, map[string]string{"flush.ms": "25"}, 50, 0},
 	} {
 		const rate = 1000
@@ -38,7 +49,9 @@ func latencies(t *testing.T, table *Table) {
 		} else {
 			table.Note("end to end p99, "+c.what, "%.0f ms", r.EndToEnd.P99)
 		}
-		table.Note("produce and end to end p50; PUTs a second", "%.0f ms, %.0f ms; %.1f", r.Produce.P50, r.EndToEnd.P50, r.Requests.Put/r.Seconds)
+		puts := r.Requests.Put / r.Seconds
+		table.Note("produce and end to end p50; PUTs a second, and dollars for a month of them", "%.0f ms, %.0f ms; %.1f, $%.0f",
+			r.Produce.P50, r.EndToEnd.P50, puts, prices.Requests(&cost.Requests{Put: puts * month.Seconds()}))
 		t.Logf("%s: produce p99 %.0f ms", c.what, r.Produce.P99)
 	}
 }
