@@ -33,7 +33,7 @@ type steady struct {
 	t     *testing.T
 	seeds []string
 	topic string
-	stop  context.CancelFunc
+	stop  func()
 	work  sync.WaitGroup
 	mu    struct {
 		sync.Mutex
@@ -41,19 +41,26 @@ type steady struct {
 		produced    []time.Duration // of each record from Produce to its acknowledgement, since the last measure
 		delivered   []time.Duration // to a member of the group
 		got         map[string]int
+		members     map[string]time.Time // who got something last when
 		errors      []string
 	}
 }
 
-func startSteady(t *testing.T, seeds []string, topic string) *steady {
+func newSteady(t *testing.T, seeds []string, topic string) *steady {
 	createTopic(t, seeds, trafficPartitions, nil, topic)
+	s := &steady{t: t, seeds: seeds, topic: topic}
+	s.mu.got, s.mu.members = map[string]int{}, map[string]time.Time{}
+	return s
+}
+
+func startSteady(t *testing.T, seeds []string, topic string) *steady {
+	s := newSteady(t, seeds, topic)
 	ctx, stop := context.WithCancel(context.Background())
-	s := &steady{t: t, seeds: seeds, topic: topic, stop: stop}
-	s.mu.got = map[string]int{}
+	s.stop = stop
 	reading, stopReading := context.WithCancel(context.Background())
-	for range readers {
+	for member := range readers {
 		c := newClient(t, seeds, kgo.ConsumeTopics(topic), kgo.ConsumerGroup("rolling"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-		s.work.Go(func() { s.read(reading, c) })
+		s.work.Go(func() { s.read(reading, c, fmt.Sprint(member)) })
 	}
 	var writing sync.WaitGroup
 	for w := range steadyWorkers {
@@ -82,23 +89,39 @@ func (s *steady) write(ctx context.Context, c *kgo.Client, worker int) {
 		began := time.Now()
 		r := kgo.StringRecord(fmt.Sprintf("%d/%d/%d", worker, n, began.UnixNano()))
 		r.Partition = int32(n % trafficPartitions)
-		s.mu.Lock()
-		s.mu.sent++
-		s.mu.Unlock()
+		s.sent()
 		c.TryProduce(context.Background(), r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				s.failed("produce: %v", err)
 				return
 			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.mu.acked++
-			s.mu.produced = append(s.mu.produced, time.Since(began))
+			s.acked(time.Since(began))
 		})
 	}
 }
 
-func (s *steady) read(ctx context.Context, c *kgo.Client) {
+func (s *steady) sent() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.sent++
+}
+
+func (s *steady) acked(after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.acked++
+	s.mu.produced = append(s.mu.produced, after)
+}
+
+func (s *steady) got(member, value string, after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.members[member] = time.Now()
+	s.mu.delivered = append(s.mu.delivered, after)
+	s.mu.got[value]++
+}
+
+func (s *steady) read(ctx context.Context, c *kgo.Client, member string) {
 	for ctx.Err() == nil {
 		fetches := c.PollFetches(ctx)
 		fetches.EachError(func(topic string, partition int32, err error) {
@@ -107,16 +130,14 @@ func (s *steady) read(ctx context.Context, c *kgo.Client) {
 			}
 		})
 		now := time.Now()
-		s.mu.Lock()
 		fetches.EachRecord(func(r *kgo.Record) {
 			var worker, n int
 			var at int64
-			if _, err := fmt.Sscanf(string(r.Value), "%d/%d/%d", &worker, &n, &at); err == nil {
-				s.mu.delivered = append(s.mu.delivered, now.Sub(time.Unix(0, at)))
+			if _, err := fmt.Sscanf(string(r.Value), "%d/%d/%d", &worker, &n, &at); err != nil {
+				s.failed("a record of nobody: %q", r.Value)
 			}
-			s.mu.got[string(r.Value)]++
+			s.got(member, string(r.Value), now.Sub(time.Unix(0, at)))
 		})
-		s.mu.Unlock()
 	}
 	leave, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -203,16 +224,33 @@ func (s *steady) end() {
 
 // A broker that is asked to stop sends its clients away before it does: none is told of an error, none waits for a second.
 func TestRolling_RestartOfThreeBrokersIsNotNoticed(t *testing.T) {
-	c := harness.StartCluster(t, harness.Options{Brokers: 3, Arguments: func(int) []string { return []string{"--group-initial-rebalance-delay", "100ms"} }})
-	s := startSteady(t, c.Seeds(), "rolling")
-	harness.Await(t, healMax, "the group reads", func() error {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if behind := s.mu.acked - len(s.mu.got); len(s.mu.got) < 500 || behind > 50 {
-			return fmt.Errorf("%d records so far, %d behind", len(s.mu.got), behind)
+	c := harness.StartCluster(t, harness.Options{Brokers: 3, Arguments: rollingArguments})
+	roll(t, c, startSteady(t, c.Seeds(), "rolling"))
+}
+
+func rollingArguments(int) []string { return []string{"--group-initial-rebalance-delay", "100ms"} }
+
+// reads says that all members read, and nothing is left lying: a partition that moves between members of a KIP-848 group waits for
+// heartbeats, which are five seconds apart.
+func (s *steady) reads() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reading := 0
+	for _, last := range s.mu.members {
+		if time.Since(last) < time.Second {
+			reading++
 		}
-		return nil
-	})
+	}
+	if behind := s.mu.acked - len(s.mu.got); len(s.mu.got) < 500 || behind > 50 || reading < readers {
+		return fmt.Errorf("%d records so far, %d behind, %d members reading", len(s.mu.got), behind, reading)
+	}
+	return nil
+}
+
+// roll restarts one broker after the other while a load goes on, and says how much that added.
+func roll(t *testing.T, c *harness.Cluster, s *steady) {
+	t.Helper()
+	harness.Await(t, healMax, "all members of the group read", s.reads)
 	s.measure()
 	time.Sleep(2 * time.Second) // what is measured, nothing is waited for
 	before := s.measure()
