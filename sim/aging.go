@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/firnlog/firnlog/coordination"
@@ -111,6 +113,7 @@ func (w *world) alter(ctx context.Context, in *instance, d *dice) {
 
 // aging are the jobs of one instance.
 type aging struct {
+	shown   *latest
 	retain  *retain.Retainer
 	compact *compact.Compactor
 	chill   *chill.Chiller
@@ -121,8 +124,10 @@ func (in *instance) newAging(store objectstore.Store, kv faultyKV, now func() ti
 	w := in.w
 	archived := archive.New(store, 1<<20)
 	amender := amend.New(store, archived, in.stream, kv, w.keys)
+	shown := &latest{now: now}
 	return &aging{
-		retain: retain.New(retain.Settings{KV: retainingKV{kv, now}, Keys: w.keys, Stream: in.stream, Archive: archived, Amender: amender, Now: now, Log: log,
+		shown: shown,
+		retain: retain.New(retain.Settings{KV: retainingKV{kv, shown}, Keys: w.keys, Stream: in.stream, Archive: archived, Amender: amender, Now: shown.show, Log: log,
 			LogStartsMax: 2, LoadsMax: 4, PrunesMax: 2, DeadMax: 2}),
 		compact: compact.New(compact.Settings{Store: store, Stream: in.stream, Archive: archived, Amender: amender, Now: now, Log: log, Observe: in.compacted,
 			KeysBytes: w.Aging.KeysBytes, Bytes: w.Aging.Bytes, PieceBytes: 900, DirtyMin: 1, StepMax: w.Aging.StepMax, Retry: w.long(2 * time.Second)}),
@@ -137,6 +142,7 @@ func (in *instance) ages(ctx context.Context) error {
 		return nil
 	}
 	var errs [3]error
+	in.aging.shown.forget()
 	errs[0] = in.aging.retain.Step(ctx)
 	_, errs[1] = in.aging.compact.Step(ctx)
 	_, errs[2] = in.aging.chill.Step(ctx)
@@ -147,10 +153,28 @@ func (in *instance) compacted(r compact.Report) { in.w.judge.Compacted(r.Groups)
 
 func (in *instance) chilled(objects int, _ int64) { in.w.judge.Chilled(objects) }
 
-// retainingKV is the KV of retention: the judge is told which log starts are about to be moved, and what time it is for who decided that.
+// latest is a clock that knows the latest time it has shown. It may be set back between a decision and what follows from it.
+type latest struct {
+	now func() time.Time
+	ms  atomic.Int64
+}
+
+func (l *latest) show() time.Time {
+	now := l.now()
+	for ms := now.UnixMilli(); ; {
+		old := l.ms.Load()
+		if ms <= old || l.ms.CompareAndSwap(old, ms) {
+			return now
+		}
+	}
+}
+
+func (l *latest) forget() { l.ms.Store(math.MinInt64) }
+
+// retainingKV is the KV of retention: the judge is told which log starts are about to be moved, and what time it was for who decided that.
 type retainingKV struct {
 	faultyKV
-	now func() time.Time
+	shown *latest
 }
 
 // Commit implements coordination.KV.
@@ -158,7 +182,7 @@ func (k retainingKV) Commit(ctx context.Context, guards []coordination.Guard, ch
 	for _, c := range changes {
 		key := k.in.w.keys.ParseLog(c.Key)
 		if h, err := ledger.DecodeHead(c.Value); err == nil && key.Family == coordination.FamilyHead {
-			k.in.w.judge.Retains(key.Topic, key.Partition, h.LogStart, k.now())
+			k.in.w.judge.Retains(key.Topic, key.Partition, h.LogStart, time.UnixMilli(k.shown.ms.Load()))
 		}
 	}
 	return k.faultyKV.Commit(ctx, guards, changes, orElse...)
