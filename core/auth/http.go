@@ -20,6 +20,8 @@ type HTTP struct {
 	Platform bool
 	// Now tells when a certificate has ended: a connection may outlive it.
 	Now func() time.Time
+	// Authenticated is told of each password and token that was looked at, with a scheme for a mechanism; nil: nobody is.
+	Authenticated func(mechanism string, succeeded bool)
 	// Delay is waited before a refusal is told, as Kafka does.
 	Delay time.Duration
 }
@@ -44,15 +46,15 @@ func (h *HTTP) identify(r *http.Request) (*Identity, error) {
 		case strings.EqualFold(scheme, "Basic") && h.Users != nil:
 			name, password, ok := r.BasicAuth()
 			if !ok {
-				return nil, h.denied(r, ErrDenied)
+				return nil, h.outcome(r, "BASIC", ErrDenied)
 			}
 			id, err := h.Users.VerifyPassword(r.Context(), name, password)
-			return id, h.denied(r, err)
+			return id, h.outcome(r, "BASIC", err)
 		case strings.EqualFold(scheme, "Bearer") && h.Tokens != nil:
 			id, err := h.Tokens.Verify(r.Context(), strings.TrimSpace(rest))
-			return id, h.denied(r, err)
+			return id, h.outcome(r, "BEARER", err)
 		case !h.Platform: // which reads the header itself
-			return nil, h.denied(r, ErrDenied)
+			return nil, h.outcome(r, "other", ErrDenied)
 		}
 	}
 	if h.Platform {
@@ -70,8 +72,13 @@ func (h *HTTP) identify(r *http.Request) (*Identity, error) {
 	return nil, ErrDenied // nothing was tried, so nothing is delayed
 }
 
-func (h *HTTP) denied(r *http.Request, err error) error {
-	if !errors.Is(err, ErrDenied) {
+// outcome tells of what came out, and waits before a refusal.
+func (h *HTTP) outcome(r *http.Request, scheme string, err error) error {
+	denied := errors.Is(err, ErrDenied)
+	if h.Authenticated != nil && (denied || err == nil) {
+		h.Authenticated(scheme, !denied)
+	}
+	if !denied {
 		return err
 	}
 	wait := time.NewTimer(h.Delay)

@@ -6,7 +6,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 )
@@ -33,5 +35,28 @@ func TestHTTP_ACertificateThatEndsMeanwhileIsDenied(t *testing.T) {
 	now, h.Certificates = end.Add(-time.Second), false
 	if id, err := h.Authenticate(r); !errors.Is(err, ErrDenied) {
 		t.Errorf("where certificates are not enough: %+v, %v", id, err)
+	}
+}
+
+func TestHTTP_EachPasswordAndTokenIsCounted(t *testing.T) {
+	var told []string
+	h := &HTTP{Now: time.Now, Authenticated: func(mechanism string, succeeded bool) { told = append(told, fmt.Sprint(mechanism, " ", succeeded)) }}
+	h.Users = newWorld(t).knowing("dora")
+	for _, password := range []string{"pw-dora", "another", ""} {
+		r := httptest.NewRequest("GET", "/topics", nil)
+		if password != "" {
+			r.SetBasicAuth("dora", password)
+		}
+		if _, err := h.Authenticate(r); (err == nil) != (password == "pw-dora") {
+			t.Errorf("%q: %v", password, err)
+		}
+	}
+	r := httptest.NewRequest("GET", "/topics", nil)
+	r.Header.Set("Authorization", "Digest x")
+	if _, err := h.Authenticate(r); !errors.Is(err, ErrDenied) {
+		t.Errorf("%v", err)
+	}
+	if want := []string{"BASIC true", "BASIC false", "other false"}; !slices.Equal(told, want) {
+		t.Errorf("%q, want %q", told, want)
 	}
 }

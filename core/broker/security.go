@@ -167,7 +167,8 @@ func (b *Broker) restAuthenticator() rest.Authenticator {
 	if len(b.security.ways) == 0 {
 		return nil
 	}
-	h := &auth.HTTP{Names: b.security.names, Certificates: slices.Contains(b.security.ways, config.AuthMTLS), Now: time.Now, Delay: authFailedDelay}
+	h := &auth.HTTP{Names: b.security.names, Certificates: slices.Contains(b.security.ways, config.AuthMTLS), Now: time.Now,
+		Delay: authFailedDelay, Authenticated: b.clients.Authenticated}
 	if slices.Contains(b.security.ways, config.AuthBasic) {
 		h.Users = b.security.users
 	}

@@ -4,7 +4,7 @@ package telemetry
 func clientSections() []Section {
 	code := Label{"error", "Kafka's error names, some 130; NONE is success"}
 	route := Label{"route", "routes of openapi.yaml; `console` for its pages, `console/api/…` for what they ask; `none` for all other paths"}
-	mechanism := Label{"mechanism", "mechanisms that are offered, and `other`"}
+	mechanism := Label{"mechanism", "mechanisms that are offered, BASIC and BEARER of HTTP, and `other`"}
 	refused := []Label{{"resource", "Kafka's resource types: TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID, USER; and REQUEST"}, {"operation", "Kafka's operations, 13; and DISPATCH"}, {"front_end", "kafka, http, console"}}
 	quotaKind := Label{"kind", "produce, fetch, request, mutation, connection"}
 	return []Section{
@@ -16,7 +16,7 @@ func clientSections() []Section {
 			{"firnlog_kafka_connections", Gauge, "Connections that are open.", nil},
 			{"firnlog_kafka_connections_total", Counter, "Connections by what became of them at first: accepted, or refused since there were too many.", []Label{{"outcome", "accepted, refused"}}},
 			{"firnlog_kafka_connections_failed_total", Counter, "Connections that were ended for a reason beside the usual ones: malformed frames, TLS, authentication, silence, the network.", []Label{{"reason", "reasons, 7 at most"}}},
-			{"firnlog_authentications_total", Counter, "Authentications of Kafka clients, by mechanism and outcome.", []Label{mechanism, {"outcome", "succeeded, failed"}}},
+			{"firnlog_authentications_total", Counter, "Authentications of Kafka clients, and passwords and tokens of HTTP requests, each of which brings one, by mechanism and outcome.", []Label{mechanism, {"outcome", "succeeded, failed"}}},
 		}},
 		{"HTTP clients", []Metric{
 			{"firnlog_http_requests_total", Counter, "Requests answered, by route and status.", []Label{route, {"method", "of the route; `other` for the path `none`, and for what the console does not do"}, {"status", "HTTP statuses"}}},
