@@ -13,7 +13,7 @@ type Access struct {
 	ACLs       string `env:"FIRNLOG_ACLS" default:"auto" enum:"auto,on,off," help:"Whether ACLs say what requests over HTTP may do: on (by the principal that was authenticated or that the platform names, else User:ANONYMOUS), off (whoever may invoke a function may do all that it does), or auto: on where FIRNLOG_HTTP_AUTH asks who is there."`
 	SuperUsers string `env:"FIRNLOG_SUPERUSERS" help:"Principals that ACLs do not bind, as for firnlog broker."`
 	AllowNoACL bool   `env:"FIRNLOG_ALLOW_EVERYONE_IF_NO_ACL" help:"What no ACL is about may be done by everybody, as for firnlog broker."`
-	Quotas     string `env:"FIRNLOG_QUOTAS" default:"auto" enum:"auto,on,off," help:"Whether quotas limit the bytes that clients write and read over HTTP, for each environment of a function by itself: on, off, or auto: on where ACLs are."`
+	Quotas     string `env:"FIRNLOG_QUOTAS" default:"auto" enum:"auto,on,off," help:"Whether quotas limit what clients do over HTTP (bytes, partitions made and deleted, time of requests), for each environment of a function by itself: on, off, or auto: on where ACLs are."`
 }
 
 // HTTPWays are the ways to authenticate over HTTP.

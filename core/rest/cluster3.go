@@ -202,14 +202,22 @@ func (s *Server) createTopic(c *call) (*answer, error) {
 			spec.Configs[p.Name] = *p.Value
 		}
 	}
-	t, err := s.backend.Admin.Create(c.ctx, spec, req.ValidateOnly)
+	if req.ValidateOnly {
+		t, err := s.backend.Admin.Create(c.ctx, spec, true)
+		if err != nil {
+			return nil, err
+		}
+		return ok(s.topicOf3(l, t))
+	}
+	if err := s.mayMutate(c.ctx); err != nil {
+		return nil, err
+	}
+	t, err := s.backend.Admin.Create(c.ctx, spec, false)
 	if err != nil {
 		return nil, err
 	}
+	s.mutated(c.ctx, int(t.Partitions))
 	out := s.topicOf3(l, t)
-	if req.ValidateOnly {
-		return ok(out)
-	}
 	c.w.Header().Set("Location", out.Metadata.Self)
 	return &answer{status: 201, body: out}, nil
 }
@@ -228,9 +236,14 @@ func (s *Server) growTopic(c *call) (*answer, error) {
 	if req.Count == nil || *req.Count < 1 || *req.Count > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: partitions_count is not a number from 1", topic.ErrInvalidPartitions)
 	}
+	if err := s.mayMutate(c.ctx); err != nil {
+		return nil, err
+	}
+	before := t.Partitions
 	if t, err = s.backend.Admin.Grow(c.ctx, t.Name, int32(*req.Count), false); err != nil {
 		return nil, err
 	}
+	s.mutated(c.ctx, int(max(t.Partitions-before, 0)))
 	return ok(s.topicOf3(l, t))
 }
 
@@ -239,8 +252,13 @@ func (s *Server) deleteTopic(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.backend.Admin.Delete(c.ctx, t.Name); err != nil {
+	if err := s.mayMutate(c.ctx); err != nil {
 		return nil, err
 	}
+	gone, err := s.backend.Admin.Delete(c.ctx, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.mutated(c.ctx, int(gone.Partitions))
 	return done()
 }

@@ -49,10 +49,14 @@ func (s *Server) forkTopic(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayMutate(c.ctx); err != nil {
+		return nil, err
+	}
 	made, err := s.backend.Forker.Fork(c.ctx, fork.Request{From: c.params["topic"], Name: req.Name, At: at})
 	if err != nil {
 		return nil, err
 	}
+	s.mutated(c.ctx, len(made.Partitions))
 	out := forkJSON{made.Topic.Name, made.Topic.ID.String(), c.params["topic"], []forkPartitionJSON{}, made.Objects, made.Bytes, made.Gets, made.BytesRead}
 	for _, p := range made.Partitions {
 		out.Partitions = append(out.Partitions, forkPartitionJSON{p.Partition, int64(p.Start), int64(p.End), p.Aborted})

@@ -31,6 +31,7 @@ type seen struct {
 	id      string
 	started time.Time
 	in      int64
+	reading time.Duration // the body
 	span    tracing.Span
 }
 
@@ -48,7 +49,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request) (*seen, *http.R
 	}
 	if r.Body != nil && r.Body != http.NoBody {
 		body := *r
-		body.Body = &countedBody{r.Body, &o.in}
+		body.Body = &countedBody{r.Body, o}
 		r = &body
 	}
 	return o, r
@@ -98,11 +99,13 @@ func (e errStatus) Error() string { return http.StatusText(int(e)) }
 
 type countedBody struct {
 	io.ReadCloser
-	n *int64
+	o *seen
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
+	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
-	*b.n += int64(n)
+	b.o.in += int64(n)
+	b.o.reading += time.Since(began)
 	return n, err
 }

@@ -18,6 +18,7 @@ type route struct {
 	needs   []need // who may send it
 	handle  handler
 	summary string
+	carries bool // records: written or read
 
 	segments []string
 }
@@ -38,6 +39,10 @@ const (
 func compile(routes []route) []route {
 	for i := range routes {
 		routes[i].segments = split(routes[i].path)
+		switch routes[i].speaks {
+		case v2Write, v2Read, v3Stream:
+			routes[i].carries = true
+		}
 	}
 	return routes
 }

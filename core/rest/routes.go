@@ -53,7 +53,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: topic3 + "/partitions/{partition}", speaks: v3, needs: of(topicType, describe), handle: s.showPartition3, summary: "one partition"},
 		{method: "GET", path: topic3 + "/partitions/{partition}/offset", speaks: v3, needs: of(topicType, describe), handle: s.showEnds3, summary: "first offset and end"},
 		{method: "POST", path: topic3 + "/records", speaks: v3Stream, needs: of(topicType, write), handle: s.produceStream, summary: "write records: JSON objects one after the other, as many reports"},
-		{method: "POST", path: topic3 + "/records:batch", speaks: v3, needs: of(topicType, write), handle: s.produceBatch, summary: "write a batch of records"},
+		{method: "POST", path: topic3 + "/records:batch", speaks: v3, needs: of(topicType, write), handle: s.produceBatch, carries: true, summary: "write a batch of records"},
 		{method: "GET", path: groups, speaks: v3, needs: []need{{groupType, describe}, {clusterType, describe}}, handle: s.listGroups, summary: "consumer groups"},
 		{method: "GET", path: groups + "/{group}", speaks: v3, needs: of(groupType, describe), handle: s.showGroup, summary: "a consumer group"},
 		{method: "GET", path: groups + "/{group}/consumers", speaks: v3, needs: of(groupType, describe), handle: s.listConsumers, summary: "members of a group"},

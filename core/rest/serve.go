@@ -60,7 +60,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.noRoute(c, allow)
 		return
 	}
+	stop := s.timed(c, seen)
 	a, err := s.handle(c)
+	stop()
 	switch {
 	case err != nil && c.begun:
 		s.log.Debug("answer cut short", "request", c.id, "path", r.URL.Path, "error", err)
@@ -117,6 +119,9 @@ func (s *Server) handle(c *call) (a *answer, err error) {
 	if c.r.ContentLength != 0 {
 		// What nobody has read is read away after the answer.
 		defer func() { s.bodyBy(c, time.Now().Add(s.settings.BodyTimeout)) }()
+	}
+	if err := s.mayUse(c.ctx, quota.Request); err != nil {
+		return nil, err
 	}
 	if c.route.speaks == v2Read {
 		if err := s.mayUse(c.ctx, quota.Fetch); err != nil {

@@ -13,6 +13,12 @@ func Count(r *Reply, add emf.Add) {
 	}
 	add("Requests", emf.Count, 1)
 	add("ReplyBytes", emf.Bytes, float64(len(r.Body)))
+	switch r.StatusCode {
+	case http.StatusUnauthorized:
+		add("Unauthorized", emf.Count, 1)
+	case http.StatusTooManyRequests:
+		add("Throttled", emf.Count, 1)
+	}
 	if r.StatusCode >= http.StatusInternalServerError {
 		add("Errors", emf.Count, 1)
 	}
