@@ -58,7 +58,8 @@ func (f *Fetcher) divide(l *ledger.Ledger, d *division, room int64) {
 	room -= f.divideSegments(l, d.segments, room*int64(len(d.segments))/int64(max(len(d.settled)+len(d.segments), 1)))
 	for _, s := range d.settled {
 		if room <= 0 {
-			break
+			s.manifest = nil // nothing of it is read this time
+			continue
 		}
 		if some := s.seek(s.planned()); some {
 			for f.take(l, s) {

@@ -4,11 +4,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/firnlog/firnlog/core/coretest"
 	"github.com/firnlog/firnlog/core/fetch"
 	"github.com/firnlog/firnlog/core/ingest"
 	"github.com/firnlog/firnlog/core/record"
+	"github.com/firnlog/firnlog/core/segment"
 )
 
 // many is a topic of many partitions, each of which has something in each segment.
@@ -124,6 +126,28 @@ func TestDivide_OneThatIsFarBehindHoldsUpNobody(t *testing.T) {
 		for i, n := range first {
 			if n > 2 {
 				t.Errorf("partition %d had to wait for answer %d", i, n)
+			}
+		}
+	})
+}
+
+func TestDivide_SettledDataThatAnAnswerHasNoRoomForIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t)
+		disk := l.gibibytes(1)
+		l.publish()
+		r := newReader(l.Instance("a", coretest.Options{}).Ready(), disk, 64<<20)
+		request := fetch.Request{BytesMin: 1, BytesMax: segment.BlockBytes}
+		for i := range record.Offset(4) {
+			request.Partitions = append(request.Partitions, fetch.Partition{TopicPartition: l.tp, Offset: 10 * i * blockRecords, BytesMax: segment.BlockBytes})
+		}
+		var got []fetch.Result
+		if n := r.spent(func() { got = r.Fetch(t.Context(), request) }); n > 3 { // root, page, block
+			t.Errorf("%d GETs", n)
+		}
+		for i := range got {
+			if (got[i].Size() > 0) != (i == 0) || got[i].Err != nil {
+				t.Errorf("answer %d has %d bytes, %v", i, got[i].Size(), got[i].Err)
 			}
 		}
 	})

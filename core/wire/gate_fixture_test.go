@@ -158,7 +158,11 @@ func (a *authority) client(name string) *tls.Config {
 	if name != "" {
 		cert, key = a.files(name)
 	}
-	config, err := auth.ClientTLS(filepath.Join(a.dir, "ca.pem"), cert, key)
+	files, err := auth.NewClientFiles(filepath.Join(a.dir, "ca.pem"), cert, key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	config, err := files.Config()
 	if err != nil {
 		a.t.Fatal(err)
 	}
