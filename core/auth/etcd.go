@@ -18,11 +18,9 @@ func Etcd(endpoints []string, access *config.EtcdAccess) (etcd.Settings, error) 
 		return settings, fmt.Errorf("--etcd-password-file: %w", err)
 	}
 	if access.EtcdCA != "" || access.EtcdCert != "" {
-		files, err := NewClientFiles(access.EtcdCA, access.EtcdCert, access.EtcdKey)
-		if err != nil {
+		if settings.TLS, err = ClientTLS(access.EtcdCA, access.EtcdCert, access.EtcdKey); err != nil {
 			return settings, fmt.Errorf("TLS to etcd: %w", err)
 		}
-		settings.TLS = files.Config
 	}
 	return settings, nil
 }

@@ -155,3 +155,30 @@ func (c *Certificates) load(held certificatePEM) (*loadedCertificates, error) {
 	config.SessionTicketsDisabled = true // a resumed session would not be verified against the CAs of now
 	return &loadedCertificates{config, held}, nil
 }
+
+// ClientTLS is for connections to a server whose certificate one of the authorities in ca signed ("": the system's). The own certificate
+// ("": none) is read at each handshake.
+func ClientTLS(ca, certificate, key string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	var err error
+	if ca != "" {
+		if config.RootCAs, err = Pool(ca); err != nil {
+			return nil, err
+		}
+	}
+	if certificate == "" {
+		return config, nil
+	}
+	read := func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(certificate, key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s with key %s: %w", certificate, key, err)
+		}
+		return &pair, nil
+	}
+	if _, err := read(); err != nil {
+		return nil, err
+	}
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return read() }
+	return config, nil
+}

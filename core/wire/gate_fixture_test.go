@@ -158,11 +158,7 @@ func (a *authority) client(name string) *tls.Config {
 	if name != "" {
 		cert, key = a.files(name)
 	}
-	files, err := auth.NewClientFiles(filepath.Join(a.dir, "ca.pem"), cert, key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	config, err := files.Config()
+	config, err := auth.ClientTLS(filepath.Join(a.dir, "ca.pem"), cert, key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
