@@ -16,6 +16,8 @@ import (
 //	          segment goes forward. They all come through the same segments together: one is needed by one answer, or by two where it
 //	          does not end with an answer. Who is far behind comes up by as much as it asks for in each answer, and the others go on meanwhile.
 //
+// The first of each kind is planned in any case: the first partition of a request that has data gives a batch, whatever the limits (KIP-74).
+//
 // Rejected:
 //   - In the order of the request for segments, too. With 1,000 partitions each segment was needed by twenty answers, and was out of the
 //     cache before the last of them: three readers took three GETs for each segment.
@@ -56,8 +58,8 @@ func (d *division) add(state *ledger.Partition, p *plan) {
 // a manifest's end is for its entries to say.
 func (f *Fetcher) divide(l *ledger.Ledger, d *division, room int64) {
 	room -= f.divideSegments(l, d.segments, room*int64(len(d.segments))/int64(max(len(d.settled)+len(d.segments), 1)))
-	for _, s := range d.settled {
-		if room <= 0 {
+	for i, s := range d.settled {
+		if room <= 0 && i > 0 {
 			s.manifest = nil // nothing of it is read this time
 			continue
 		}
@@ -82,8 +84,8 @@ func (f *Fetcher) divide(l *ledger.Ledger, d *division, room int64) {
 // divideSegments says how much of the room is used.
 func (f *Fetcher) divideSegments(l *ledger.Ledger, segments []*share, room int64) (used int64) {
 	var open byAge
-	for _, s := range segments {
-		if used >= room {
+	for i, s := range segments {
+		if used >= room && i > 0 {
 			break
 		}
 		if more := f.take(l, s); more {

@@ -152,3 +152,25 @@ func TestDivide_SettledDataThatAnAnswerHasNoRoomForIsNotRead(t *testing.T) {
 		}
 	})
 }
+
+func TestDivide_WhoIsFirstGetsABatchWhereThereIsRoomForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLibrary(t)
+		disk := l.gibibytes(1)
+		l.publish()
+		in := l.Instance("a", coretest.Options{}).Ready()
+		fresh := record.TopicPartition{Topic: l.CreateTopic("fresh", 1)}
+		in.MustProduce(coretest.Plain(fresh, "x"))
+		r := newReader(in, disk, 64<<20)
+		for _, order := range [][]record.TopicPartition{{l.tp, fresh}, {fresh, l.tp}} {
+			request := fetch.Request{BytesMin: 1, BytesMax: 1}
+			for _, tp := range order {
+				request.Partitions = append(request.Partitions, fetch.Partition{TopicPartition: tp, BytesMax: 1})
+			}
+			got := r.Fetch(t.Context(), request)
+			if got[0].Size() == 0 || got[1].Size() != 0 || got[0].Err != nil || got[1].Err != nil {
+				t.Errorf("%d bytes, %v; %d bytes, %v", got[0].Size(), got[0].Err, got[1].Size(), got[1].Err)
+			}
+		}
+	})
+}
