@@ -130,13 +130,11 @@ func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Tim
 	again = now.Add(time.Hour)
 	var total, dirty int64
 	var first *item
-	underWay := false
 	for it, err := range c.items(ctx, j, j.start) {
 		if err != nil {
 			return false, again, err
 		}
-		underWay = j.progress.Through > j.progress.Clean
-		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() && (!underWay || it.Base >= j.progress.Through) {
+		if least > 0 && it.MaxTimestamp > now.Add(-least).UnixMilli() && (!j.progress.UnderWay() || it.Base >= j.progress.Through) {
 			again = earlier(again, time.UnixMilli(it.MaxTimestamp).Add(least))
 			break
 		}
@@ -150,9 +148,9 @@ func (c *Compactor) weigh(ctx context.Context, j *job) (due bool, again time.Tim
 		}
 	}
 	switch {
-	case first == nil, underWay && j.settled < j.progress.Through:
+	case first == nil, j.progress.UnderWay() && j.settled < j.progress.Through:
 		return false, again, nil
-	case underWay:
+	case j.progress.UnderWay():
 		j.ratio = 1
 		return true, now, nil
 	}

@@ -51,14 +51,14 @@ func (w *walk) run(ctx context.Context) error {
 func (w *walk) learn(ctx context.Context) (goal manifest.Compaction, err error) {
 	goal = w.progress
 	limit := w.job.limit
-	if goal.Through > goal.Clean {
+	if goal.UnderWay() {
 		limit = goal.Through
 	} else {
 		goal.Done = w.job.start
 	}
 	same := w.of == walked{w.job.tp, goal}
 	w.of = walked{} // until this step has come to an end of its own
-	if goal.Through > goal.Clean && same {
+	if goal.UnderWay() && same {
 		return goal, nil // a step of the same walk, in this process
 	}
 	w.txns = newTransactions(goal.Done <= w.job.start)

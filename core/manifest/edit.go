@@ -127,6 +127,9 @@ func (c Compaction) Cut(end record.Offset) Compaction {
 	return Compaction{Clean: clean, Through: clean, Done: min(c.Done, end)} // what was done stays rewritten
 }
 
+// UnderWay says that a walk has begun and not ended.
+func (c Compaction) UnderWay() bool { return c.Through > c.Clean }
+
 // Cut gives the entry without what lies at or after end.
 func (e Entry) Cut(end record.Offset) Entry {
 	if e.End <= end {
