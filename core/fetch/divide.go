@@ -63,9 +63,8 @@ func (f *Fetcher) divide(l *ledger.Ledger, d *division, room int64) {
 			s.manifest = nil // nothing of it is read this time
 			continue
 		}
-		if some := s.seek(s.planned()); some {
-			for f.take(l, s) {
-			}
+		for more := s.seek(s.planned()); more; {
+			more = f.take(l, s)
 		}
 		if room -= s.bytes; s.manifest != nil {
 			room -= max(int64(s.BytesMax)-s.bytes, 0)
@@ -147,7 +146,12 @@ func (s *share) holds(span *ledger.Span) int64 {
 	case span.Base >= s.from:
 		return span.Length
 	}
-	return int64(float64(span.Length) * float64(span.End-s.from) / float64(span.End-span.Base))
+	return behind(span, s.from)
+}
+
+// behind is about how many bytes a span has from an offset within it on.
+func behind(span *ledger.Span, from record.Offset) int64 {
+	return int64(float64(span.Length) * float64(span.End-from) / float64(span.End-span.Base))
 }
 
 // byAge is a heap of those that may go forward: at its top is who is at the oldest segment.

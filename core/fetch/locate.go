@@ -148,7 +148,7 @@ func (p *plan) promises(s *ledger.Span) int64 {
 	case !s.Settled():
 		return 0
 	}
-	return int64(float64(s.Length) * float64(s.End-p.from) / float64(s.End-s.Base))
+	return behind(s, p.from)
 }
 
 // passed finds plans whose pieces were all loaded and hold no batch for their offset: log compaction left none there. It
