@@ -202,22 +202,20 @@ func (s *Server) createTopic(c *call) (*answer, error) {
 			spec.Configs[p.Name] = *p.Value
 		}
 	}
-	if req.ValidateOnly {
-		t, err := s.backend.Admin.Create(c.ctx, spec, true)
-		if err != nil {
+	if !req.ValidateOnly {
+		if err := s.mayMutate(c.ctx); err != nil {
 			return nil, err
 		}
-		return ok(s.topicOf3(l, t))
 	}
-	if err := s.mayMutate(c.ctx); err != nil {
-		return nil, err
-	}
-	t, err := s.backend.Admin.Create(c.ctx, spec, false)
+	t, err := s.backend.Admin.Create(c.ctx, spec, req.ValidateOnly)
 	if err != nil {
 		return nil, err
 	}
-	s.mutated(c.ctx, int(t.Partitions))
 	out := s.topicOf3(l, t)
+	if req.ValidateOnly {
+		return ok(out)
+	}
+	s.mutated(c.ctx, int(t.Partitions))
 	c.w.Header().Set("Location", out.Metadata.Self)
 	return &answer{status: 201, body: out}, nil
 }

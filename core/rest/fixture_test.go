@@ -49,6 +49,23 @@ type api struct {
 
 func newAPI(t *testing.T, change ...func(*Settings, *Backend)) *api {
 	t.Helper()
+	a := newHandler(t, change...)
+	server := httptest.NewServer(a.server)
+	t.Cleanup(server.Close)
+	a.url = server.URL
+	doc, err := openapi3.NewLoader().LoadFromData(description)
+	if err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	if a.spec, err = legacy.NewRouter(doc); err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	return a
+}
+
+// newHandler makes one that no address leads to, as a bubble of testing/synctest wants it.
+func newHandler(t *testing.T, change ...func(*Settings, *Backend)) *api {
+	t.Helper()
 	world := coretest.NewCluster(t)
 	in := world.Instance("a", coretest.Options{Linger: time.Millisecond}).Ready()
 	ids := 0
@@ -68,18 +85,7 @@ func newAPI(t *testing.T, change ...func(*Settings, *Backend)) *api {
 	for _, c := range change {
 		c(&settings, &backend)
 	}
-	a := &api{T: t, world: world, instance: in, server: New(settings, backend, slog.New(slog.DiscardHandler))}
-	server := httptest.NewServer(a.server)
-	t.Cleanup(server.Close)
-	a.url = server.URL
-	doc, err := openapi3.NewLoader().LoadFromData(description)
-	if err != nil {
-		t.Fatalf("openapi.yaml: %v", err)
-	}
-	if a.spec, err = legacy.NewRouter(doc); err != nil {
-		t.Fatalf("openapi.yaml: %v", err)
-	}
-	return a
+	return &api{T: t, world: world, instance: in, server: New(settings, backend, slog.New(slog.DiscardHandler))}
 }
 
 func (a *api) topic(name string, partitions int32, configs ...string) {

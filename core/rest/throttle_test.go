@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/firnlog/firnlog/core/quota"
@@ -148,21 +149,27 @@ func TestThrottle_TimeOfRequestsCountsUnlessTheyCarryRecords(t *testing.T) {
 }
 
 func TestTimed_WaitingForTheBodyIsNotTheServersTime(t *testing.T) {
-	a := newAPI(t)
-	limits := a.limited()
-	a.limit(limits, quota.RequestPercentage, 50) // half a second at once
-	body, slow := io.Pipe()
-	go func() {
-		for range 4 {
-			time.Sleep(300 * time.Millisecond) // as a slow client
-			_, _ = slow.Write([]byte(" "))
+	synctest.Test(t, func(t *testing.T) {
+		a := newHandler(t)
+		limits := a.limited()
+		a.limit(limits, quota.RequestPercentage, 50) // half a second at once
+		body, slow := io.Pipe()
+		go func() {
+			for range 4 {
+				time.Sleep(300 * time.Millisecond) // of the bubble
+				_, _ = slow.Write([]byte(" "))
+			}
+			slow.CloseWithError(io.EOF)
+		}()
+		req := httptest.NewRequestWithContext(t.Context(), "POST", "/v3/clusters/"+a.server.backend.Topics.ClusterID()+"/topics", body)
+		req.Header.Set("Content-Type", "application/json")
+		began := time.Now()
+		a.server.ServeHTTP(httptest.NewRecorder(), req)
+		if took := time.Since(began); took < time.Second {
+			t.Fatalf("the body was read in %v", took)
 		}
-		slow.CloseWithError(io.EOF)
-	}()
-	req := httptest.NewRequestWithContext(t.Context(), "POST", "/v3/clusters/"+a.server.backend.Topics.ClusterID()+"/topics", body)
-	req.Header.Set("Content-Type", "application/json")
-	a.server.ServeHTTP(httptest.NewRecorder(), req)
-	if wait := limits.Take(quota.Request, "ANONYMOUS", "", 0); wait > 0 {
-		t.Errorf("1.2 s of waiting for a body cost %v", wait)
-	}
+		if wait := limits.Take(quota.Request, "ANONYMOUS", "", 0); wait > 0 {
+			t.Errorf("1.2 s of waiting for a body cost %v", wait)
+		}
+	})
 }
