@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // A connection is verified once, and may live longer than the certificate that was shown on it.
@@ -51,12 +53,17 @@ func TestHTTP_EachPasswordAndTokenIsCounted(t *testing.T) {
 			t.Errorf("%q: %v", password, err)
 		}
 	}
-	r := httptest.NewRequest("GET", "/topics", nil)
-	r.Header.Set("Authorization", "Digest x")
-	if _, err := h.Authenticate(r); !errors.Is(err, ErrDenied) {
-		t.Errorf("%v", err)
+	tokens := newIssuer(t)
+	h.Tokens = tokens.started
+	for header, good := range map[string]bool{"Bearer " + sign(t, jwt.SigningMethodRS256, "one", tokens.keys["one"], tokens.claims()): true, "Bearer x": false, "Digest x": false} {
+		r := httptest.NewRequest("GET", "/topics", nil)
+		r.Header.Set("Authorization", header)
+		if _, err := h.Authenticate(r); (err == nil) != good {
+			t.Errorf("%s: %v", header, err)
+		}
 	}
-	if want := []string{"BASIC true", "BASIC false", "other false"}; !slices.Equal(told, want) {
+	slices.Sort(told)
+	if want := []string{"BASIC false", "BASIC true", "BEARER false", "BEARER true", "other false"}; !slices.Equal(told, want) {
 		t.Errorf("%q, want %q", told, want)
 	}
 }
