@@ -118,27 +118,16 @@ func (c *crowd) startForeign(library string) *foreign {
 // start runs it, as if it had never run before.
 func (f *foreign) start() {
 	f.c.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		f.c.t.Fatal(err)
-	}
-	defer listener.Close()
 	r := &life{foreign: f, processes: map[int]int{}, begun: map[operation]*line{}, heard: make(chan struct{}), over: map[string]chan struct{}{"stop": make(chan struct{}), "end": make(chan struct{})}}
-	args := []string{strings.Join(f.c.seeds, ","), listener.Addr().String(), f.library, strconv.Itoa(f.base), strings.Join(f.c.writable(), ","), strings.Join(f.c.topics, ",")}
+	talk, conn := harness.CallBack(f.c.t, func(address string) *harness.Talk {
+		args := []string{strings.Join(f.c.seeds, ","), address, f.library, strconv.Itoa(f.base), strings.Join(f.c.writable(), ","), strings.Join(f.c.topics, ",")}
+		if f.library == java {
+			return harness.TalkJava(f.c.t, "../../faults/clients/Queues.java", args...)
+		}
+		return harness.TalkPython(f.c.t, "../../faults/clients/queues.py", args...)
+	})
 	f.base += runValues
-	switch f.library {
-	case librdkafka:
-		r.Talk = harness.TalkPython(f.c.t, "../../faults/clients/queues.py", args...)
-	case java:
-		r.Talk = harness.TalkJava(f.c.t, "../../faults/clients/Queues.java", args...)
-	}
-	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		f.c.t.Fatal(err)
-	}
-	conn, err := listener.Accept()
-	if err != nil {
-		f.c.t.Fatalf("the program of %s does not come: %v", f.library, err)
-	}
+	r.Talk = talk
 	f.life = r
 	go r.listen(conn)
 	f.c.t.Cleanup(func() {

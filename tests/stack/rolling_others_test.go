@@ -4,7 +4,6 @@ package stack_test
 
 import (
 	"bufio"
-	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,19 +29,9 @@ func TestRollingOthers_RestartOfThreeBrokersIsNotNoticed(t *testing.T) {
 func startForeignSteady(t *testing.T, seeds []string, program, protocol string, talk func(testing.TB, string, ...string) *harness.Talk) *steady {
 	t.Helper()
 	s := newSteady(t, seeds, "rolling")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	client := talk(t, program, strings.Join(seeds, ","), listener.Addr().String(), s.topic, strconv.Itoa(trafficPartitions), protocol)
-	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(healMax)); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := listener.Accept()
-	if err != nil {
-		t.Fatalf("%s does not come: %v", program, err)
-	}
+	client, conn := harness.CallBack(t, func(address string) *harness.Talk {
+		return talk(t, program, strings.Join(seeds, ","), address, s.topic, strconv.Itoa(trafficPartitions), protocol)
+	})
 	s.stop = func() { client.Say("stop") }
 	s.work.Go(func() {
 		lines := bufio.NewScanner(conn)

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -32,6 +33,25 @@ func StartTalk(t testing.TB, name, program string, args ...string) *Talk {
 	talk.Start()
 	read.Close() // the program has it now
 	return talk
+}
+
+// CallBack starts one that is given an address, and waits until it connects to that: what it has to tell comes on the connection.
+func CallBack(t testing.TB, start func(address string) *Talk) (*Talk, net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	talk := start(listener.Addr().String())
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatalf("%s does not come: %v", talk.Name, err)
+	}
+	return talk, conn
 }
 
 // Say sends a line.
